@@ -1,0 +1,24 @@
+/**
+ * The standing orders and their life: entities, schedule rules and the use cases of the API; for the data plane the `RunRecorder`.
+ * Raises only kernel errors. Speaks to Prefect through the gateway alone and never loads anything itself.
+ */
+export { Ingestion } from './ingestion.entity';
+export { Run } from './run.entity';
+export { ProcessedFile } from './processed-file.entity';
+export { SchemaVersion } from './schema-version.entity';
+export { IngestionService, type CreateIngestion, type UpdateIngestion, type IngestionView } from './ingestion.service';
+export { RunService } from './run.service';
+export { Reconciler } from './reconciler';
+export { RunRecorder, type RunningOrder } from './run-recorder';
+export { IngestionModule } from './ingestion.module';
+export type * from './types';
+export {
+  FORMAT_TYPES,
+  FREQUENCIES,
+  INGESTION_STATUSES,
+  NEXT_RUN_STATUS,
+  ON_SCHEMA_CHANGE,
+  RUN_STATUSES,
+  SOURCE_TYPES,
+  WRITE_MODES,
+} from './types';

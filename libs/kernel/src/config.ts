@@ -1,0 +1,94 @@
+import { cpus, tmpdir } from 'node:os';
+import { resolve } from 'node:path';
+import { z } from 'zod';
+import { Secret } from './secret';
+
+const MIB = 1024 * 1024;
+const secretUrl = (protocols: RegExp) => z.url({ protocol: protocols }).transform((value) => new Secret(value));
+const wholeNumber = (fallback: number, min: number, max: number) =>
+  z.coerce.number().int().min(min).max(max).default(fallback);
+
+/** Every variable Sluice reads. `.env.example` lists the same names with unit and default; a test compares the two. */
+const environment = z.object({
+  /** TCP port of the API. */
+  PORT: wholeNumber(3000, 0, 65535),
+  /** Address the API listens on. */
+  HOST: z.string().min(1).default('127.0.0.1'),
+  /** `fatal|error|warn|info|debug|trace|silent`. */
+  LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
+  /** The control database, `postgresql://...`. */
+  DATABASE_URL: secretUrl(/^postgres(ql)?$/),
+  /** The one database all destinations lie in. */
+  DESTINATION_URL: secretUrl(/^postgres(ql)?$/),
+  /** Base of Prefect's REST API, ending in `/api`. */
+  PREFECT_API_URL: z.url({ protocol: /^https?$/ }).transform((url) => url.replace(/\/+$/, '')),
+  /** `user:password` for Prefect's Basic authentication; none by default. */
+  PREFECT_API_AUTH_STRING: z
+    .string()
+    .min(1)
+    .optional()
+    .transform((value) => (value === undefined ? undefined : new Secret(value))),
+  /** Work pool that takes Sluice's flow runs. */
+  PREFECT_WORK_POOL: z.string().min(1).default('sluice'),
+  /** Command a process worker starts for one flow run. */
+  SLUICE_RUNNER_COMMAND: z.string().min(1).default('node dist/apps/flow-runner/main.js'),
+  /** Folder that command runs in. */
+  SLUICE_RUNNER_WORKING_DIR: z
+    .string()
+    .min(1)
+    .default('.')
+    .transform((path) => resolve(path)),
+  /** Folders below which local files may be read, separated by `:`. */
+  SLUICE_FILE_ROOTS: z
+    .string()
+    .default('./data')
+    .transform((list) =>
+      list
+        .split(':')
+        .filter(Boolean)
+        .map((path) => resolve(path)),
+    ),
+  /** 32 bytes in base64: the key stored credentials are encrypted with; without it credentials are refused. */
+  SLUICE_SECRET_KEY: z
+    .string()
+    .refine((value) => Buffer.from(value, 'base64').length === 32, 'must be 32 bytes in base64')
+    .optional()
+    .transform((value) => (value === undefined ? undefined : new Secret(Buffer.from(value, 'base64')))),
+  /** Files that one destination transaction commits, at most. */
+  SLUICE_BATCH_FILES: wholeNumber(50, 1, 1000),
+  /** Bytes of source files that one destination transaction commits, at most (one larger file goes alone). */
+  SLUICE_BATCH_BYTES: wholeNumber(256 * MIB, 1, 1024 * 1024 * MIB),
+  /** Seconds without a heartbeat after which another run may take over the lease of a frozen one. */
+  SLUICE_LEASE_SECONDS: wholeNumber(60, 2, 3600),
+  /** Memory of the Parquet reader, MiB. */
+  SLUICE_READER_MEMORY_MB: wholeNumber(160, 64, 1024 * 1024),
+  /** Threads of the Parquet reader. */
+  SLUICE_READER_THREADS: wholeNumber(Math.max(1, Math.min(4, cpus().length)), 1, 64),
+  /** Folder for spooled files. */
+  SLUICE_TEMP_DIR: z.string().min(1).default(tmpdir()),
+});
+
+export type Config = z.output<typeof environment>;
+export const CONFIG_NAMES: readonly string[] = Object.keys(environment.shape);
+
+/** The environment is unusable: lists every problem by name and shows no value. */
+export class ConfigError extends Error {
+  constructor(readonly problems: readonly string[]) {
+    super(
+      `The configuration is not usable:\n${problems.map((problem) => `  - ${problem}`).join('\n')}\nSee .env.example.`,
+    );
+    this.name = 'ConfigError';
+  }
+}
+
+/** Reads the whole configuration at once. Empty variables count as not set. Throws `ConfigError` with all problems. */
+export function readConfig(env: Record<string, string | undefined>): Config {
+  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
+  const result = environment.safeParse(given);
+  if (result.success) return result.data;
+  throw new ConfigError(result.error.issues.map((issue) => `${issue.path.join('.')}: ${problemOf(issue, given)}`));
+}
+
+function problemOf(issue: z.core.$ZodIssue, given: Record<string, unknown>): string {
+  return given[String(issue.path[0])] === undefined ? 'is not set' : issue.message;
+}

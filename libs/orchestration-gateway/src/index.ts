@@ -1,0 +1,23 @@
+/**
+ * The only code that speaks to Prefect. Two faces:
+ *
+ * - `OrchestrationGateway` for the API: keeps the live `initialized` flag and the flow, pool and deployments as they should be.
+ * - `FlowRunSession` for the flow-runner: the conversation of one flow run with Prefect.
+ *
+ * Every failure of a call is one `OrchestrationUnavailable(reason)`; what Prefect refuses because the caller's value is wrong
+ * (409, 422) is a `ValueError`.
+ */
+export { OrchestrationGateway } from './orchestration-gateway';
+export { FlowRunSession } from './flow-run-session';
+export { OrchestrationGatewayModule } from './orchestration-gateway.module';
+export { deploymentName } from './names';
+export type {
+  Deployment,
+  DeploymentSpec,
+  FlowRun,
+  FlowRunOutcome,
+  FlowRunPhase,
+  LogLine,
+  OrchestrationStatus,
+  Timetable,
+} from './types';

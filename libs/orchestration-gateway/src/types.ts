@@ -1,0 +1,64 @@
+/** Sluice's own words for what Prefect holds. Prefect's names and shapes stop in this library. */
+
+/** When a deployment runs by itself. Already validated: five cron fields, an IANA zone. */
+export interface Timetable {
+  cron: string;
+  timezone: string;
+}
+
+/** What the deployment `ingestion-<ingestionId>` should be. */
+export interface DeploymentSpec {
+  ingestionId: string;
+  /** The person's title; goes into the deployment's description. */
+  title: string;
+  /** `null`: runs only when triggered (`frequency: manual`). */
+  timetable: Timetable | null;
+  paused: boolean;
+}
+
+/** The deployment as Prefect holds it now. */
+export interface Deployment {
+  id: string;
+  name: string;
+  ingestionId: string | null;
+  timetable: Timetable | null;
+  /** Prefect's id of the schedule `main`; `null` without a timetable. */
+  scheduleId: string | null;
+  paused: boolean;
+}
+
+/** Where a flow run stands, in Sluice's words. Terminal: completed, failed, crashed, cancelled. */
+export type FlowRunPhase =
+  'scheduled' | 'pending' | 'running' | 'paused' | 'cancelling' | 'completed' | 'failed' | 'crashed' | 'cancelled';
+
+export interface FlowRun {
+  id: string;
+  deploymentId: string | null;
+  phase: FlowRunPhase;
+  /** Prefect's message of the state, for a person. */
+  message: string | null;
+  /** Ids only. */
+  parameters: { ingestionId: string | null; runId: string | null };
+  /** True when Prefect's scheduler made it, false when somebody triggered it. */
+  scheduledByTimetable: boolean;
+  expectedStartAt: Date | null;
+}
+
+export interface LogLine {
+  at: Date;
+  level: 'debug' | 'info' | 'warning' | 'error' | 'critical';
+  message: string;
+}
+
+/** Facts beside `initialized`; they decide nothing. */
+export interface OrchestrationStatus {
+  initialized: boolean;
+  reason: import('@sluice/kernel').OrchestrationReason | null;
+  prefectVersion: string | null;
+  lastProbeAt: Date | null;
+  scheduler: 'alive' | 'dead' | 'unknown';
+  workersOnline: number;
+}
+
+/** How a flow run ended. `partial` is COMPLETED and `skipped` is COMPLETED, each named with that word. */
+export type FlowRunOutcome = 'success' | 'partial' | 'skipped' | 'failed' | 'crashed' | 'cancelled';
