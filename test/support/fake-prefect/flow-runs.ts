@@ -1,0 +1,101 @@
+import { randomUUID } from 'node:crypto';
+import { Cron } from 'croner';
+import { z } from 'zod';
+import { requireDeployment } from './deployments';
+import { anyOf, matches, notFound, page, parse, type Reply } from './reply';
+import { newState, type FakeDeployment, type FakeFlowRun, type FakeStore } from './state';
+
+const creation = z.object({
+  idempotency_key: z.string().nullish(),
+  parameters: z.record(z.string(), z.unknown()).default({}),
+  tags: z.array(z.string()).default([]),
+});
+
+/** The idempotency key is unique per flow; a repeated one answers 200 with the old run. */
+export function createFlowRun(store: FakeStore, deploymentId: string, body: unknown): Reply {
+  const deployment = requireDeployment(store, deploymentId);
+  const wanted = parse(creation, body);
+  const key = wanted.idempotency_key ?? null;
+  const known = store.flowRuns.find((run) => run.flow_id === deployment.flow_id && run.idempotency_key === key);
+  if (key !== null && known) return { status: 200, body: known };
+  const run = newRun(deployment, new Date(), wanted.tags);
+  run.idempotency_key = key;
+  run.parameters = { ...run.parameters, ...wanted.parameters };
+  store.flowRuns.push(run);
+  return { status: 201, body: run };
+}
+
+export function requireFlowRun(store: FakeStore, id: string): FakeFlowRun {
+  const run = store.flowRuns.find((item) => item.id === id);
+  if (!run) throw notFound('Flow run');
+  return run;
+}
+
+const filterSchema = z.object({
+  flow_runs: z
+    .object({
+      id: anyOf,
+      deployment_id: anyOf,
+      state: z.object({ type: anyOf, name: anyOf }).optional(),
+      tags: z.object({ all_: z.array(z.string()) }).optional(),
+      expected_start_time: z.object({ after_: z.iso.datetime() }).optional(),
+    })
+    .default({}),
+  sort: z.enum(['EXPECTED_START_TIME_ASC', 'EXPECTED_START_TIME_DESC', 'ID_DESC']).default('ID_DESC'),
+  ...page,
+});
+type Filter = z.output<typeof filterSchema>['flow_runs'];
+
+export function filterFlowRuns(store: FakeStore, body: unknown): Reply {
+  const { flow_runs, sort, offset, limit } = parse(filterSchema, body);
+  plan(store);
+  const found = store.flowRuns.filter((run) => fits(run, flow_runs));
+  found.sort((a, b) => a.expected_start_time.localeCompare(b.expected_start_time));
+  if (sort !== 'EXPECTED_START_TIME_ASC') found.reverse();
+  return { status: 200, body: found.slice(offset, offset + limit) };
+}
+
+function fits(run: FakeFlowRun, filter: Filter): boolean {
+  return (
+    matches(filter.id, run.id) &&
+    matches(filter.deployment_id, run.deployment_id) &&
+    matches(filter.state?.type, run.state_type) &&
+    matches(filter.state?.name, run.state_name) &&
+    (filter.tags?.all_ ?? []).every((tag) => run.tags.includes(tag)) &&
+    (!filter.expected_start_time || run.expected_start_time >= filter.expected_start_time.after_)
+  );
+}
+
+/** The scheduler's work, done when somebody looks: three planned runs for each active schedule that has none. */
+function plan(store: FakeStore): void {
+  if (!store.schedulerAlive) return;
+  for (const deployment of store.deployments.filter((item) => !item.paused)) {
+    const planned = store.flowRuns.some((run) => run.deployment_id === deployment.id && run.auto_scheduled);
+    if (!planned) store.flowRuns.push(...plannedRuns(deployment));
+  }
+}
+
+function plannedRuns(deployment: FakeDeployment): FakeFlowRun[] {
+  return deployment.schedules
+    .filter((item) => item.active)
+    .flatMap(({ schedule }) => new Cron(schedule.cron, { timezone: schedule.timezone, paused: true }).nextRuns(3))
+    .map((at) => ({ ...newRun(deployment, at, ['auto-scheduled']), auto_scheduled: true }));
+}
+
+function newRun(deployment: FakeDeployment, at: Date, tags: string[]): FakeFlowRun {
+  const due = at.toISOString();
+  return {
+    id: randomUUID(),
+    name: 'fake-run',
+    flow_id: deployment.flow_id,
+    deployment_id: deployment.id,
+    parameters: { ...deployment.parameters },
+    idempotency_key: null,
+    tags: [...new Set([...deployment.tags, ...tags])],
+    auto_scheduled: false,
+    expected_start_time: due,
+    state_type: 'SCHEDULED',
+    state_name: 'Scheduled',
+    state: newState('SCHEDULED', { state_details: { transition_id: null, scheduled_time: due } }),
+  };
+}
