@@ -6,11 +6,33 @@ export { Ingestion } from './ingestion.entity';
 export { Run } from './run.entity';
 export { ProcessedFile } from './processed-file.entity';
 export { SchemaVersion } from './schema-version.entity';
-export { IngestionService, type CreateIngestion, type UpdateIngestion, type IngestionView } from './ingestion.service';
+export { Tombstone } from './tombstone.entity';
+export type {
+  CreateIngestion,
+  DestinationInput,
+  FormatInput,
+  QualityInput,
+  ScheduleInput,
+  SourceInput,
+  TriggerInput,
+  UpdateIngestion,
+} from './inputs';
+export type {
+  FileView,
+  IngestionMetadata,
+  IngestionView,
+  ListIngestions,
+  Page,
+  PageRequest,
+  RunView,
+  SchemaVersionView,
+  Triggered,
+} from './views';
+export { IngestionService } from './ingestion.service';
 export { RunService } from './run.service';
 export { Reconciler } from './reconciler';
-export { RunRecorder, type RunningOrder } from './run-recorder';
-export { IngestionModule } from './ingestion.module';
+export { RunRecorder, type KnownSchema, type RunningOrder } from './run-recorder';
+export { IngestionModule, RunRecorderModule } from './ingestion.module';
 export type * from './types';
 export {
   FORMAT_TYPES,

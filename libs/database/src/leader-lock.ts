@@ -1,0 +1,59 @@
+import { Client } from 'pg';
+
+/**
+ * Leadership by a session advisory lock on a connection of its own: whoever holds it leads, and it is free again as soon as
+ * that process or its connection is gone.
+ */
+export class LeaderLock {
+  private client: Client | undefined;
+
+  constructor(
+    private readonly url: string,
+    private readonly key: number,
+  ) {}
+
+  /** True while this process leads. Asks again each time, so a connection that died is noticed. Rejects when the database cannot be reached. */
+  async hold(): Promise<boolean> {
+    if (this.client) return this.stillHolds(this.client);
+    const client = await this.connect();
+    if (await tryLock(client, this.key)) this.client = client;
+    else await client.end();
+    return this.client === client;
+  }
+
+  async release(): Promise<void> {
+    const client = this.client;
+    this.client = undefined;
+    await client?.end().catch(() => undefined);
+  }
+
+  private async stillHolds(client: Client): Promise<boolean> {
+    try {
+      await client.query('SELECT 1');
+      return true;
+    } catch {
+      await this.release();
+      return false;
+    }
+  }
+
+  private async connect(): Promise<Client> {
+    const client = new Client({
+      connectionString: this.url,
+      application_name: 'sluice-leader',
+      connectionTimeoutMillis: 5_000,
+      query_timeout: 5_000,
+      keepAlive: true,
+    });
+    client.on('error', () => {
+      if (this.client === client) this.client = undefined;
+    });
+    await client.connect();
+    return client;
+  }
+}
+
+async function tryLock(client: Client, key: number): Promise<boolean> {
+  const { rows } = await client.query<{ held: boolean }>('SELECT pg_try_advisory_lock($1) AS held', [key]);
+  return rows[0]?.held === true;
+}

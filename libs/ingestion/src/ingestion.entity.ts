@@ -1,0 +1,80 @@
+import { Column, Entity, PrimaryColumn } from 'typeorm';
+import type {
+  DestinationSpec,
+  FormatSpec,
+  IngestionStatus,
+  OnSchemaChange,
+  QualitySpec,
+  ScheduleSpec,
+  SourceSpec,
+} from './types';
+
+/** What may be under way on an ingestion; each is written into its claim. */
+export type Operation = 'create' | 'update' | 'pause' | 'resume' | 'trigger' | 'repair';
+
+/** The standing order. The claim (`operation*`) says which operation holds it and until when; see `OperationClaims`. */
+@Entity('ingestion')
+export class Ingestion {
+  @PrimaryColumn('uuid')
+  id!: string;
+
+  @Column('text')
+  name!: string;
+
+  @Column('text')
+  status!: IngestionStatus;
+
+  @Column('jsonb')
+  source!: SourceSpec;
+
+  @Column('jsonb')
+  format!: FormatSpec;
+
+  @Column('jsonb')
+  destination!: DestinationSpec;
+
+  @Column('jsonb', { nullable: true })
+  schedule!: ScheduleSpec | null;
+
+  @Column('text')
+  on_schema_change!: OnSchemaChange;
+
+  @Column('jsonb')
+  quality!: QualitySpec;
+
+  /** Sealed; read only where a source is opened. */
+  @Column('bytea', { nullable: true, select: false })
+  credentials!: Buffer | null;
+
+  @Column('text', { array: true })
+  credential_keys!: string[];
+
+  @Column('uuid', { nullable: true })
+  prefect_deployment_id!: string | null;
+
+  /** True when Prefect may differ from this row; the reconciler brings Prefect to the row. */
+  @Column('boolean')
+  drift_suspected!: boolean;
+
+  @Column('text', { nullable: true })
+  operation!: Operation | null;
+
+  @Column('uuid', { nullable: true })
+  operation_id!: string | null;
+
+  @Column('timestamptz', { nullable: true })
+  operation_expires_at!: Date | null;
+
+  @Column('text', { nullable: true, select: false })
+  idempotency_key!: string | null;
+
+  /** Which body came with the key. */
+  @Column('text', { nullable: true, select: false })
+  idempotency_digest!: string | null;
+
+  @Column('timestamptz')
+  created_at!: Date;
+
+  @Column('timestamptz')
+  updated_at!: Date;
+}

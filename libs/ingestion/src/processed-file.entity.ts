@@ -1,0 +1,44 @@
+import { Column, Entity, PrimaryColumn } from 'typeorm';
+import { COUNT } from './columns';
+import type { FileStatus, RunError } from './types';
+
+/** The mirror of what happened to a file last; the truth is the ledger in the destination. */
+@Entity('processed_file')
+export class ProcessedFile {
+  @PrimaryColumn('uuid')
+  ingestion_id!: string;
+
+  @PrimaryColumn('text')
+  path!: string;
+
+  @Column('text')
+  version!: string;
+
+  @Column('text')
+  status!: FileStatus;
+
+  @Column(COUNT)
+  rows!: number;
+
+  @Column(COUNT)
+  rejected!: number;
+
+  @Column(COUNT)
+  bytes!: number;
+
+  @Column('jsonb', { nullable: true })
+  first_error!: RunError | null;
+
+  /** Key of its ledger row, the `_load_id` of its rows. */
+  @Column('bigint', { nullable: true })
+  load_id!: string | null;
+
+  @Column('uuid')
+  run_id!: string;
+
+  @Column('timestamptz')
+  first_seen_at!: Date;
+
+  @Column('timestamptz')
+  processed_at!: Date;
+}

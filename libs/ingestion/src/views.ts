@@ -1,0 +1,104 @@
+import type {
+  ColumnRecord,
+  DestinationSpec,
+  FileStatus,
+  FormatSpec,
+  IngestionStatus,
+  OnSchemaChange,
+  QualitySpec,
+  RunError,
+  RunMetrics,
+  RunStatus,
+  RunTrigger,
+  ScheduleSpec,
+  SchemaChange,
+  SourceSpec,
+} from './types';
+
+/** What readers may see, in the wire's words; times are `Date`s. */
+
+export interface Page<Item> {
+  items: Item[];
+  /** Opaque; `null` at the end. */
+  next_cursor: string | null;
+}
+
+/** `limit` 1-200, default 50; `cursor` from the page before (a wrong one is a `ValueError`). */
+export interface PageRequest {
+  limit?: number | undefined;
+  cursor?: string | undefined;
+}
+
+export interface ListIngestions extends PageRequest {
+  status?: string | undefined;
+  /** The whole name, as it is written. */
+  name?: string | undefined;
+}
+
+export interface IngestionMetadata {
+  last_run_id: string | null;
+  /** When it started; when it was queued, if it has not started. */
+  last_run_time: Date | null;
+  last_run_status: RunStatus | null;
+  /** What Prefect has planned; `null` when nothing is or Prefect cannot be asked. */
+  next_run_time: Date | null;
+  /** 0 before the first file. */
+  schema_version: number;
+}
+
+export interface IngestionView {
+  id: string;
+  name: string;
+  status: Exclude<IngestionStatus, 'provisioning'>;
+  /** `credentials`: the keys that are set, sorted; never a value. */
+  source: SourceSpec & { credentials: string[] };
+  format: FormatSpec;
+  destination: DestinationSpec;
+  schedule: ScheduleSpec | null;
+  on_schema_change: OnSchemaChange;
+  quality: QualitySpec;
+  prefect_deployment_id: string | null;
+  metadata: IngestionMetadata;
+  created_at: Date;
+  updated_at: Date;
+}
+
+export interface RunView {
+  id: string;
+  ingestion_id: string;
+  flow_run_id: string | null;
+  trigger: RunTrigger;
+  status: RunStatus;
+  created_at: Date;
+  started_at: Date | null;
+  ended_at: Date | null;
+  metrics: RunMetrics;
+  errors: RunError[];
+}
+
+export interface FileView {
+  path: string;
+  version: string;
+  status: FileStatus;
+  rows: number;
+  rejected: number;
+  bytes: number;
+  first_error: RunError | null;
+  run_id: string;
+  first_seen_at: Date;
+  processed_at: Date;
+}
+
+export interface SchemaVersionView {
+  version: number;
+  columns: ColumnRecord[];
+  changes: SchemaChange[];
+  /** The file that brought it. */
+  file: string;
+  created_at: Date;
+}
+
+export interface Triggered {
+  run_id: string;
+  flow_run_id: string;
+}
