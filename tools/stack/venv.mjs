@@ -1,0 +1,151 @@
+import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { mkdir, readFile, rm, stat, statfs, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { setTimeout as pause } from 'node:timers/promises';
+import { codeOf, StackError, tailOf } from './errors.mjs';
+import { cacheFolder, ROOT } from './folders.mjs';
+import { indent, isAlive } from './processes.mjs';
+import { noSpace } from './postgres.mjs';
+import { findPython } from './python.mjs';
+
+export const LOCK = join(ROOT, 'docker', 'prefect', 'requirements.lock');
+const NEEDED_BYTES = 700 * 1024 * 1024;
+
+/**
+ * The Python of a virtual environment that holds exactly what the lock file says. Built once for each lock and Python version, then found at once.
+ * @param {{ env?: NodeJS.ProcessEnv, report?: (progress: string) => void }} [options]
+ * @returns {Promise<string>} path of its interpreter
+ */
+export async function prefectPython({ env = process.env, report = () => {} } = {}) {
+  const lock = await readFile(LOCK, 'utf8');
+  const python = await findPython(env);
+  const cache = await cacheFolder(env);
+  const name = `prefect-${createHash('sha256').update(lock).digest('hex').slice(0, 12)}-python${python.version}`;
+  const folder = join(cache, name);
+  if (!(await isComplete(folder))) {
+    await alone(folder, report, async () => {
+      if (!(await isComplete(folder))) await build(folder, python.executable, { lock, env, report });
+    });
+  }
+  return interpreter(folder);
+}
+
+/** @param {string} folder */
+const interpreter = (folder) => join(folder, 'bin', 'python');
+
+/** The mark is written last; the interpreter is a link to a Python that may be gone since. @param {string} folder */
+async function isComplete(folder) {
+  return Boolean(
+    (await stat(join(folder, 'complete')).catch(() => null)) && (await stat(interpreter(folder)).catch(() => null)),
+  );
+}
+
+/** @param {string} folder @param {string} python @param {{ lock: string, env: NodeJS.ProcessEnv, report: (progress: string) => void }} options */
+async function build(folder, python, { lock, env, report }) {
+  await rm(folder, { recursive: true, force: true });
+  await requireSpace(join(folder, '..'), NEEDED_BYTES);
+  report('making a virtual environment');
+  await run(python, ['-m', 'venv', folder], { env, folder, onLine: () => {} });
+  const total = countPackages(lock);
+  let seen = 0;
+  const pip = [
+    '-m',
+    'pip',
+    'install',
+    '--require-hashes',
+    '--no-deps',
+    '--only-binary=:all:',
+    '--disable-pip-version-check',
+    '--no-input',
+    '--progress-bar=off',
+    '-r',
+    LOCK,
+  ];
+  await run(interpreter(folder), pip, {
+    env,
+    folder,
+    onLine: (line) => {
+      if (line.startsWith('Collecting '))
+        report(`downloading ${Math.min((seen += 1), total)} of about ${total} packages`);
+      if (line.startsWith('Installing ')) report('installing the packages');
+    },
+  });
+  await writeFile(join(folder, 'complete'), '');
+}
+
+/** Packages, not lines: one that differs between platforms stands there several times. @param {string} lock */
+function countPackages(lock) {
+  return new Set([...lock.matchAll(/^([A-Za-z0-9_.-]+)==/gm)].map((match) => match[1])).size;
+}
+
+/** @param {string} folder that exists @param {number} bytes */
+export async function requireSpace(folder, bytes) {
+  const { bavail, bsize } = await statfs(folder);
+  if (bavail * bsize < bytes) throw noSpace('ENOSPC', folder);
+}
+
+/**
+ * @param {string} command @param {string[]} args
+ * @param {{ env: NodeJS.ProcessEnv, folder: string, onLine: (line: string) => void }} options
+ */
+async function run(command, args, { env, folder, onLine }) {
+  const log = `${folder}.log`;
+  /** @type {string[]} */
+  const lines = [];
+  const child = spawn(command, args, {
+    env: { ...env, PYTHONUNBUFFERED: '1', PYTHONHOME: undefined, PYTHONPATH: undefined },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  for (const input of [child.stdout, child.stderr]) {
+    createInterface({ input }).on('line', (line) => {
+      lines.push(line);
+      onLine(line);
+    });
+  }
+  const how = await new Promise((resolve) => {
+    child.once('error', (error) => resolve(error.message));
+    child.once('close', (code, signal) => resolve(code ?? signal));
+  });
+  await writeFile(log, `${lines.join('\n')}\n`, { flag: 'a' });
+  if (how !== 0) throw await failed(folder, log, lines, how);
+}
+
+/** @param {string} folder @param {string} log @param {string[]} lines @param {string | number} how */
+async function failed(folder, log, lines, how) {
+  await rm(folder, { recursive: true, force: true });
+  return (
+    noSpace(lines.join('\n'), folder) ??
+    new StackError(
+      `Prefect could not be installed into ${folder} (${how}). Look whether the package index can be reached (pip takes its address and proxy from its own settings), then try again. ` +
+        `The log is ${log}; the end of it:\n${indent(await tailOf(log, 8))}`,
+    )
+  );
+}
+
+/**
+ * Does the work while no other process does it for the same folder. A holder that died is passed over.
+ * @param {string} folder @param {(progress: string) => void} report @param {() => Promise<void>} work
+ */
+async function alone(folder, report, work) {
+  const lock = `${folder}.lock`;
+  await mkdir(join(folder, '..'), { recursive: true });
+  for (;;) {
+    try {
+      await writeFile(lock, String(process.pid), { flag: 'wx' });
+      break;
+    } catch (error) {
+      if (codeOf(error) !== 'EEXIST') throw noSpace(error, folder) ?? error;
+      const holder = Number(await readFile(lock, 'utf8').catch(() => ''));
+      if (holder > 0 && !isAlive(holder)) await rm(lock, { force: true });
+      report('waiting for another process which installs it');
+      await pause(500);
+    }
+  }
+  try {
+    await work();
+  } finally {
+    await rm(lock, { force: true });
+  }
+}
