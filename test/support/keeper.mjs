@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { canReach, postgresUser } from '../../tools/stack/folders.mjs';
 import { freePort } from '../../tools/stack/ports.mjs';
 import { makeDatabases, startPostgres } from '../../tools/stack/postgres.mjs';
+import { stopAllServices } from '../../tools/stack/processes.mjs';
 import { startPrefectServer } from '../../tools/stack/prefect.mjs';
 import { prefectPython } from '../../tools/stack/venv.mjs';
 
@@ -34,7 +35,6 @@ async function postgresIn(folder) {
     logFile: join(folder, 'postgres.log'),
     settings: { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off', max_connections: '400' },
   });
-  cleanups.unshift(postgres.stop);
   return postgres;
 }
 
@@ -50,7 +50,6 @@ async function prefectIn(folder, port, postgres) {
     logFile: join(folder, 'prefect.log'),
     ui: false,
   });
-  cleanups.unshift(server.stop);
   return { apiUrl: server.apiUrl, python };
 }
 
@@ -86,6 +85,7 @@ async function begin() {
 async function end() {
   if (ending) return;
   ending = true;
+  await stopAllServices();
   for (const cleanup of cleanups) await cleanup().catch(() => {});
   process.exit(0);
 }

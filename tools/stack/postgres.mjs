@@ -17,7 +17,6 @@ const STOP_MS = 20_000;
  * @property {import('./processes.mjs').Service} service
  * @property {number} port
  * @property {(database: string) => string} url of a database, as the superuser
- * @property {() => Promise<void>} stop lets no client hold it up
  */
 
 /**
@@ -52,16 +51,17 @@ export async function startPostgres({ dataDir, port, password, logFile, settings
     cwd: dataDir,
     logFile,
     user,
+    // Its "fast" stop: clients are sent away and nothing is lost. SIGTERM would wait for the last client.
+    stopSignal: 'SIGINT',
+    graceMs: STOP_MS,
   });
   const url = (/** @type {string} */ database) =>
     `postgresql://${SUPERUSER}:${encodeURIComponent(password)}@127.0.0.1:${port}/${database}`;
-  // SIGINT is its "fast" stop: clients are sent away, nothing is lost. Only the postmaster gets it, which then ends its own.
-  const stop = () => service.stop({ signal: 'SIGINT', graceMs: STOP_MS });
   await untilReady(service, () => answers(url('postgres')), { timeoutMs: START_MS }).catch(async (error) => {
-    await stop();
+    await service.stop();
     throw error;
   });
-  return { service, port, url, stop };
+  return { service, port, url };
 }
 
 /** @param {string} url */

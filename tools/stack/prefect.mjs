@@ -9,7 +9,7 @@ const KEPT = new Set(['PREFECT_API_URL', 'PREFECT_API_AUTH_STRING', 'PREFECT_WOR
 
 /** @typedef {import('./processes.mjs').Service} Service */
 
-/** @typedef {{ service: Service, apiUrl: string, uiUrl: string, stop: () => Promise<void> }} PrefectServer */
+/** @typedef {{ service: Service, apiUrl: string, uiUrl: string }} PrefectServer */
 
 /**
  * Starts a Prefect server and waits until it serves and its database is ready.
@@ -35,9 +35,9 @@ export async function startPrefectServer({ python, databaseUrl, port, home, logF
     logFile,
   });
   const uiUrl = `http://127.0.0.1:${port}`;
-  const server = { service, apiUrl: `${uiUrl}/api`, uiUrl, stop: () => service.stop() };
+  const server = { service, apiUrl: `${uiUrl}/api`, uiUrl };
   await untilReady(service, () => isReady(server.apiUrl), { timeoutMs: START_MS }).catch(async (error) => {
-    await server.stop();
+    await service.stop();
     throw error;
   });
   return server;

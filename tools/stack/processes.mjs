@@ -12,7 +12,7 @@ import { StackError, tailOf } from './errors.mjs';
  * @property {string} logFile
  * @property {Promise<string>} ended resolves with how it ended (`exit code 1`, `signal SIGKILL`); never rejects
  * @property {() => boolean} alive
- * @property {(options?: { signal?: NodeJS.Signals, graceMs?: number }) => Promise<void>} stop asks, waits for the grace (10 s), then kills the whole group
+ * @property {() => Promise<void>} stop asks, waits for the grace, then kills the whole group
  */
 
 /**
@@ -24,13 +24,40 @@ import { StackError, tailOf } from './errors.mjs';
  * @property {string} cwd
  * @property {string} logFile appended to
  * @property {{ uid: number, gid: number } | null} [user] to run as
+ * @property {NodeJS.Signals} [stopSignal] what asks it to end: SIGTERM
+ * @property {number} [graceMs] between asking and killing: 10 s
  */
+
+/** @type {Set<Service>} */
+const running = new Set();
+/** @type {Set<(service: Service) => void>} */
+const listeners = new Set();
+
+/** Calls back as soon as a service's process exists, long before it is ready. @param {(service: Service) => void} listener */
+export function onServiceStart(listener) {
+  listeners.add(listener);
+}
+
+/** Stops whatever `startService` started and is still there, newest first; also what was only on its way to be ready. */
+export async function stopAllServices() {
+  for (const service of [...running].reverse()) await service.stop();
+}
 
 /**
  * Starts a process with its output appended to a file.
  * @param {Launch} launch @returns {Promise<Service>}
  */
-export async function startService({ name, command, args, env, cwd, logFile, user }) {
+export async function startService({
+  name,
+  command,
+  args,
+  env,
+  cwd,
+  logFile,
+  user,
+  stopSignal = 'SIGTERM',
+  graceMs = 10_000,
+}) {
   const log = openSync(logFile, 'a', 0o600);
   const child = spawn(command, args, {
     cwd,
@@ -48,11 +75,23 @@ export async function startService({ name, command, args, env, cwd, logFile, use
   if (child.pid === undefined) throw new StackError(`${name} could not be started: ${await ended}.`);
   const { pid } = child;
   const alive = () => child.exitCode === null && child.signalCode === null;
-  return { name, pid, logFile, ended, alive, stop: (options) => stopGroup(pid, { ...options, ended, alive }) };
+  /** @type {Service} */
+  const service = {
+    name,
+    pid,
+    logFile,
+    ended,
+    alive,
+    stop: () => stopGroup(pid, { signal: stopSignal, graceMs, ended, alive }),
+  };
+  running.add(service);
+  void ended.then(() => running.delete(service));
+  for (const listener of listeners) listener(service);
+  return service;
 }
 
-/** @param {number} pid @param {{ signal?: NodeJS.Signals, graceMs?: number, ended: Promise<string>, alive: () => boolean }} options */
-async function stopGroup(pid, { signal = 'SIGTERM', graceMs = 10_000, ended, alive }) {
+/** @param {number} pid @param {{ signal: NodeJS.Signals, graceMs: number, ended: Promise<string>, alive: () => boolean }} options */
+async function stopGroup(pid, { signal, graceMs, ended, alive }) {
   if (alive()) {
     signalGroup(pid, signal);
     await Promise.race([ended, pause(graceMs, undefined, { ref: false })]);
