@@ -1,0 +1,9 @@
+/** What a caller may ask for: each rule takes the wire's input and gives the part with all its defaults, or throws `ValueError` with its path. */
+export { credentialsOf } from './credentials';
+export { destinationSpec } from './destination';
+export { formatSpec } from './format';
+export { ingestionName } from './name';
+export { onSchemaChange, qualitySpec } from './quality';
+export { refuse } from './refuse';
+export { sameTimetable, scheduleSpec, timetableOf } from './schedule';
+export { sourceSpec } from './source';

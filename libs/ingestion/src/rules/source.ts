@@ -1,0 +1,48 @@
+import { isAbsolute, resolve, sep } from 'node:path';
+import type { SourceInput } from '../inputs';
+import { SOURCE_TYPES, type SourceSpec } from '../types';
+import { oneOf, onlyKnown, refuse } from './refuse';
+
+const MAX_PATTERN = 1024;
+
+/**
+ * A source with all its defaults, without its credentials. The path is only read, not looked up: the folder may come later, and
+ * links are resolved when it is opened.
+ */
+export function sourceSpec(input: SourceInput, roots: readonly string[]): SourceSpec {
+  onlyKnown('source', input, ['type', 'path', 'file_pattern', 'options', 'credentials']);
+  return {
+    type: oneOf('source.type', input.type, SOURCE_TYPES),
+    path: pathBelow(input.path, roots),
+    file_pattern: filePattern(input.file_pattern ?? '*'),
+    options: input.options ?? {},
+  };
+}
+
+function pathBelow(path: string, roots: readonly string[]): string {
+  if (path.trim() === '') refuse('source.path', path, 'is empty', 'Give a folder below SLUICE_FILE_ROOTS.');
+  if (path.includes('\0')) refuse('source.path', path, 'holds a NUL character', 'Leave it out.');
+  if (roots.some((root) => isBelow(path, root))) return path;
+  return refuse('source.path', path, 'is not below a folder of SLUICE_FILE_ROOTS', remedy(roots));
+}
+
+function isBelow(path: string, root: string): boolean {
+  const within = (full: string) => full === root || full.startsWith(root.endsWith(sep) ? root : root + sep);
+  return isAbsolute(path) ? within(resolve(path)) : within(resolve(root, path));
+}
+
+function remedy(roots: readonly string[]): string {
+  return roots.length === 0
+    ? 'Set SLUICE_FILE_ROOTS to the folders that may be read.'
+    : `Local files may be read below: ${roots.join(', ')}.`;
+}
+
+function filePattern(pattern: string): string {
+  const path = 'source.file_pattern';
+  if (pattern.trim() === '') refuse(path, pattern, 'is empty', 'Give a glob such as "*.csv".');
+  if (pattern.length > MAX_PATTERN || pattern.includes('\0')) refuse(path, pattern, 'is no usable glob', 'Shorten it.');
+  if (isAbsolute(pattern) || pattern.split(/[\\/]/).includes('..')) {
+    refuse(path, pattern, 'leaves the folder', 'Give a glob relative to source.path, such as "2024/*.csv".');
+  }
+  return pattern;
+}
