@@ -1,0 +1,80 @@
+import { finished } from 'node:stream/promises';
+import type { Client } from 'pg';
+import { from as copyFrom } from 'pg-copy-streams';
+import type { LoadColumn } from '../../column';
+import { COPY_SIGNATURE, COPY_TRAILER } from '../../copy/copy-writer';
+import type { Sink } from '../../formats/format-reader';
+import type { Batch, TableName } from '../destination';
+import { refusedRow } from './pg-errors';
+import { copySql } from './sql';
+
+const LOAD_IDS_DRAWN = 64;
+type Write = (sink: Sink, loadId: bigint) => Promise<number>;
+
+export class PostgresBatch implements Batch {
+  private loadIds: bigint[] = [];
+
+  constructor(
+    private readonly client: Client,
+    private readonly table: TableName,
+  ) {}
+
+  async copy(columns: readonly LoadColumn[], write: Write): Promise<{ loadId: bigint; rows: number }> {
+    const loadId = await this.nextLoadId();
+    // A file without columns has no rows either; it is read all the same, for its version.
+    if (columns.length === 0) return { loadId, rows: await write(() => Promise.resolve(), loadId) };
+    await this.client.query('SAVEPOINT file');
+    try {
+      const rows = await this.send(copySql(this.table, columns), (sink) => write(sink, loadId));
+      await this.client.query('RELEASE SAVEPOINT file');
+      return { loadId, rows };
+    } catch (error) {
+      await this.client.query('ROLLBACK TO SAVEPOINT file');
+      throw refusedRow(error) ?? error;
+    }
+  }
+
+  /** Load ids are drawn some at a time; those left over at the end of a batch are lost, which a sequence may. */
+  private async nextLoadId(): Promise<bigint> {
+    if (this.loadIds.length === 0) {
+      const { rows } = await this.client.query<{ id: string }>(
+        "SELECT nextval('sluice.load_id') AS id FROM generate_series(1, $1)",
+        [LOAD_IDS_DRAWN],
+      );
+      this.loadIds = rows.map(({ id }) => BigInt(id));
+    }
+    return this.loadIds.shift() as bigint;
+  }
+
+  private async send(statement: string, write: (sink: Sink) => Promise<number>): Promise<number> {
+    const stream = this.client.query(copyFrom(statement));
+    const ended = finished(stream);
+    // Whoever waits for `ended` gets the error; this only keeps it from counting as unhandled before that.
+    ended.catch(() => undefined);
+    const sink: Sink = (bytes) =>
+      Promise.race([
+        ended,
+        new Promise<void>((resolve, reject) => stream.write(bytes, (error) => (error ? reject(error) : resolve()))),
+      ]);
+    let sent: { rows: number } | { error: unknown };
+    try {
+      await sink(COPY_SIGNATURE);
+      sent = { rows: await write(sink) };
+    } catch (error) {
+      sent = { error };
+    }
+    if ('rows' in sent) stream.end(COPY_TRAILER);
+    // Tells the server to give the COPY up; when the server was first, there is nothing left to tell.
+    else if (stream.errored === null) stream.destroy(new Error('the file cannot be loaded'));
+    await ended.catch((error: unknown) => {
+      // The server's answer to being told to give up is not the reason.
+      sent = 'error' in sent && sent.error !== error && !isServers(sent.error) ? sent : { error };
+    });
+    if ('error' in sent) throw sent.error;
+    return sent.rows;
+  }
+}
+
+function isServers(error: unknown): boolean {
+  return refusedRow(error) !== null;
+}

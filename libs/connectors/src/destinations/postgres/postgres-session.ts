@@ -1,0 +1,147 @@
+import type { Client } from 'pg';
+import type { ColumnType } from '../../column';
+import type { SourceEntry } from '../../sources/source';
+import {
+  type Batch,
+  type LedgerEntry,
+  type ListingCounts,
+  type LoadedFile,
+  LoadSession,
+  type TableColumn,
+  type TableName,
+  type TouchedEntry,
+} from '../destination';
+import { commitLedger } from './ledger';
+import type { Lease } from './lease';
+import { asDestinationError } from './pg-errors';
+import { PostgresBatch } from './postgres-batch';
+import { addColumnsSql, createTableSql, nameOf } from './sql';
+import { compare, CREATE_LISTING, FRESH, type ListingRow, stageAll, TOUCHED, toEntry } from './listing';
+import { escapeIdentifier } from 'pg';
+
+export class PostgresSession extends LoadSession {
+  override readonly lost: AbortSignal;
+
+  constructor(
+    private readonly writer: Client,
+    private readonly lease: Lease,
+    private readonly ingestionId: string,
+    private readonly runId: string,
+  ) {
+    super();
+    this.lost = lease.lost;
+  }
+
+  override columns(table: TableName): Promise<TableColumn[] | null> {
+    return this.guarded(async () => {
+      const statement = `SELECT attname AS name, format_type(atttypid, NULL) AS type FROM pg_attribute
+        WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped ORDER BY attnum`;
+      const { rows } = await this.writer.query<TableColumn>(statement, [nameOf(table)]);
+      return rows.length === 0 ? null : rows;
+    });
+  }
+
+  override createTable(table: TableName, columns: readonly { name: string; type: ColumnType }[]): Promise<void> {
+    return this.define(
+      table,
+      `CREATE SCHEMA IF NOT EXISTS ${escapeIdentifier(table.schema)}`,
+      createTableSql(table, columns),
+    );
+  }
+
+  override addColumns(table: TableName, columns: readonly { name: string; type: ColumnType }[]): Promise<void> {
+    return this.define(table, addColumnsSql(table, columns));
+  }
+
+  override stage(listing: AsyncIterable<SourceEntry>): Promise<ListingCounts> {
+    return this.guarded(async () => {
+      await this.writer.query(CREATE_LISTING);
+      await stageAll(this.writer, listing);
+      return compare(this.writer, this.ingestionId);
+    });
+  }
+
+  override fresh(after: string | null, limit: number): Promise<SourceEntry[]> {
+    return this.guarded(async () =>
+      (await this.writer.query<ListingRow>(FRESH, [this.ingestionId, after ?? '', limit])).rows.map(toEntry),
+    );
+  }
+
+  override touched(after: string | null, limit: number): Promise<TouchedEntry[]> {
+    return this.guarded(async () => {
+      const { rows } = await this.writer.query<ListingRow & { version: string }>(TOUCHED, [
+        this.ingestionId,
+        after ?? '',
+        limit,
+      ]);
+      return rows.map((row) => ({ ...toEntry(row), version: row.version }));
+    });
+  }
+
+  override confirmUnchanged(entry: SourceEntry): Promise<void> {
+    return this.guarded(async () => {
+      const statement = 'UPDATE sluice.ledger SET fingerprint = $3 WHERE ingestion = $1 AND path = $2';
+      await this.writer.query(statement, [this.ingestionId, entry.path, entry.fingerprint]);
+    });
+  }
+
+  override batch(table: TableName, work: (batch: Batch) => Promise<LoadedFile[]>): Promise<void> {
+    return this.guarded(async () => {
+      await this.writer.query('BEGIN');
+      try {
+        const loaded = await work(new PostgresBatch(this.writer, table));
+        await commitLedger(this.writer, loaded, {
+          ingestionId: this.ingestionId,
+          runId: this.runId,
+          fence: this.lease.fence,
+        });
+      } catch (error) {
+        // The connection may be gone; then the server has rolled back already.
+        await this.writer.query('ROLLBACK').catch(() => undefined);
+        throw error;
+      }
+    });
+  }
+
+  override ledgerSince(after: string | null, limit: number): Promise<LedgerEntry[]> {
+    return this.guarded(async () => {
+      const statement = `SELECT load_id AS "loadId", path, version, rows::float8, bytes::float8, run AS "runId" FROM sluice.ledger
+        WHERE ingestion = $1 AND load_id > $2 ORDER BY load_id LIMIT $3`;
+      return (await this.writer.query<LedgerEntry>(statement, [this.ingestionId, after ?? '0', limit])).rows;
+    });
+  }
+
+  override async close(): Promise<void> {
+    await this.writer.end().catch(() => undefined);
+    await this.lease.release();
+  }
+
+  /** Definitions commit by themselves and give up soon, so that no reader of the table waits for a load. */
+  private define(table: TableName, ...statements: string[]): Promise<void> {
+    return this.guarded(async () => {
+      await this.writer.query('BEGIN');
+      try {
+        await this.writer.query("SET LOCAL lock_timeout = '10s'");
+        await this.writer.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [
+          `sluice table ${nameOf(table)}`,
+        ]);
+        for (const statement of statements) await this.writer.query(statement);
+        await this.writer.query('COMMIT');
+      } catch (error) {
+        await this.writer.query('ROLLBACK').catch(() => undefined);
+        throw error;
+      }
+    });
+  }
+
+  /** Errors in our words; after the lease is lost, that is the error. */
+  private async guarded<T>(work: () => Promise<T>): Promise<T> {
+    this.lost.throwIfAborted();
+    try {
+      return await work();
+    } catch (error) {
+      this.lost.throwIfAborted();
+      throw asDestinationError(error);
+    }
+  }
+}
