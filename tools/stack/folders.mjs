@@ -74,11 +74,14 @@ async function canMake(folder) {
   }
 }
 
-/** Programs are started from these folders: one that somebody else made in a shared place is not used. @param {string} folder */
+/** Programs are started from these folders: one that somebody else made, or could exchange, is not used. @param {string} folder */
 async function isOurs(folder) {
   const { uid, mode } = await stat(folder);
-  return (uid === 0 || uid === process.getuid?.()) && (mode & constants.S_IWOTH) === 0;
+  const othersMayExchange = (mode & constants.S_IWOTH) !== 0 && (mode & STICKY) === 0;
+  return (uid === 0 || uid === process.getuid?.()) && !othersMayExchange;
 }
+
+const STICKY = 0o1000;
 
 /**
  * Where what is built once is kept for all clones and stacks of this user: `SLUICE_CACHE`, else the user's cache folder, else `.sluice/cache`.

@@ -1,9 +1,11 @@
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { chmod, chown, cp, mkdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
+import { promisify } from 'node:util';
 import pg from 'pg';
+import { noSpace } from './disk.mjs';
 import { codeOf, StackError } from './errors.mjs';
 import { cacheFolder, postgresUser, reachableFolder } from './folders.mjs';
 import { indent, startService, untilReady } from './processes.mjs';
@@ -172,17 +174,32 @@ async function makeData(bin, { dataDir, password, user }) {
       `The data in ${dataDir} cannot be read (${codeOf(error)}): another user made it. Run this as that user, or set SLUICE_HOME to another folder.`,
     );
   });
-  if (version !== null) return;
-  await mkdir(dataDir, { recursive: true });
-  await chmod(dataDir, 0o700);
+  if (version !== null) return requireVersion(bin, version.trim(), dataDir);
+  // Made beside and moved into place, so that an interruption leaves no half of a data folder behind.
+  const draft = `${dataDir}.${randomUUID()}`;
+  await mkdir(draft, { recursive: true });
+  await chmod(draft, 0o700);
   const passwordFile = join(dirname(dataDir), `.${randomUUID()}`);
   await writeFile(passwordFile, password, { mode: 0o600 });
   try {
-    if (user !== null) for (const path of [dataDir, passwordFile]) await chown(path, user.uid, user.gid);
-    await initdb(bin, { dataDir, passwordFile, user });
+    if (user !== null) for (const path of [draft, passwordFile]) await chown(path, user.uid, user.gid);
+    await initdb(bin, { dataDir: draft, passwordFile, user });
+    await rename(draft, dataDir);
   } finally {
+    await rm(draft, { recursive: true, force: true });
     await rm(passwordFile, { force: true });
   }
+}
+
+/** @param {string} bin @param {string} made @param {string} dataDir */
+async function requireVersion(bin, made, dataDir) {
+  const { stdout } = await promisify(execFile)(join(bin, 'postgres'), ['--version'], { env: environment() });
+  const ours = /(\d+)/.exec(stdout)?.[1];
+  if (made === ours) return;
+  throw new StackError(
+    `The data in ${dataDir} was made by PostgreSQL ${made}, and this is PostgreSQL ${ours}. ` +
+      'Move that folder away (the sample is loaded again), or set SLUICE_HOME to another one.',
+  );
 }
 
 /** @param {string} bin @param {{ dataDir: string, passwordFile: string, user: import('./folders.mjs').User | null }} options */
@@ -195,7 +212,6 @@ async function initdb(bin, { dataDir, passwordFile, user }) {
     { cwd: dataDir, user },
   );
   if (code === 0) return;
-  await rm(dataDir, { recursive: true, force: true });
   throw (
     noSpace(output, dataDir) ??
     new StackError(`PostgreSQL could not make its data in ${dataDir} (initdb: ${code}):\n${indent(output.trim())}`)
@@ -216,14 +232,4 @@ function run(command, args, { cwd, user }) {
     child.once('error', (error) => done({ code: error.message, output }));
     child.once('close', (code, signal) => done({ code: code ?? String(signal), output }));
   });
-}
-
-/** @param {unknown} fault an error or a program's output @param {string} folder @returns {StackError | null} the sentence, when a full disk is behind it */
-export function noSpace(fault, folder) {
-  const full = codeOf(fault) === 'ENOSPC' || /no space left on device|ENOSPC|disk quota exceeded/i.test(String(fault));
-  return full
-    ? new StackError(
-        `There is no space left on the disk which holds ${folder}. Free about 1 GB there, or set SLUICE_HOME and SLUICE_CACHE to folders on a larger disk.`,
-      )
-    : null;
 }

@@ -82,6 +82,8 @@ export async function poolExists(apiUrl, pool, headers = {}) {
  */
 export async function startPrefectWorker({ python, apiUrl, pool, name, limit, home, logFile, cwd, env, headers = {} }) {
   await mkdir(home, { recursive: true });
+  // One of the same name that ended a moment ago still counts as online: only a new heartbeat is ours.
+  const before = (await workersOnline(apiUrl, pool, headers)).get(name);
   const service = await startService({
     name: 'The Prefect worker',
     command: python,
@@ -103,20 +105,25 @@ export async function startPrefectWorker({ python, apiUrl, pool, name, limit, ho
     cwd,
     logFile,
   });
-  await untilReady(service, () => isOnline(apiUrl, pool, name, headers), { timeoutMs: WORKER_MS }).catch(
-    async (error) => {
-      await service.stop();
-      throw error;
-    },
-  );
+  const isOnline = async () => ![undefined, before].includes((await workersOnline(apiUrl, pool, headers)).get(name));
+  await untilReady(service, isOnline, { timeoutMs: WORKER_MS }).catch(async (error) => {
+    await service.stop();
+    throw error;
+  });
   return service;
 }
 
-/** @param {string} apiUrl @param {string} pool @param {string} name @param {Record<string, string>} headers */
-async function isOnline(apiUrl, pool, name, headers) {
-  /** @type {{ name: string, status: string }[]} */
+/**
+ * The workers that serve a pool now, with the time of their last heartbeat by name.
+ * @param {string} apiUrl @param {string} pool @param {Record<string, string>} headers
+ * @returns {Promise<Map<string, string>>}
+ */
+export async function workersOnline(apiUrl, pool, headers) {
+  /** @type {{ name: string, status: string, last_heartbeat_time: string }[]} */
   const workers = await ask(apiUrl, `/work_pools/${encodeURIComponent(pool)}/workers/filter`, { headers, body: {} });
-  return workers.some((worker) => worker.name === name && worker.status === 'ONLINE');
+  return new Map(
+    workers.filter((worker) => worker.status === 'ONLINE').map((worker) => [worker.name, worker.last_heartbeat_time]),
+  );
 }
 
 /**

@@ -38,8 +38,16 @@ export function onServiceStart(listener) {
   listeners.add(listener);
 }
 
-/** Stops whatever `startService` started and is still there, newest first; also what was only on its way to be ready. */
+/** For the impatient: no asking, no waiting. */
+export function killAllServices() {
+  for (const { pid } of running) signalGroup(pid, 'SIGKILL');
+}
+
+let closed = false;
+
+/** Stops whatever `startService` started and is still there, newest first, also what was only on its way to be ready; from now on nothing starts any more. */
 export async function stopAllServices() {
+  closed = true;
   for (const service of [...running].reverse()) await service.stop();
 }
 
@@ -58,6 +66,7 @@ export async function startService({
   stopSignal = 'SIGTERM',
   graceMs = 10_000,
 }) {
+  if (closed) throw new StackError(`${name} is not started any more: everything is being stopped.`);
   const log = openSync(logFile, 'a', 0o600);
   const child = spawn(command, args, {
     cwd,

@@ -1,13 +1,14 @@
-import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdir, readFile, rm, stat, statfs, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as pause } from 'node:timers/promises';
-import { codeOf, StackError, tailOf } from './errors.mjs';
+import { runCommand } from './commands.mjs';
+import { noSpace, requireSpace } from './disk.mjs';
+import { codeOf, StackError } from './errors.mjs';
 import { cacheFolder, ROOT } from './folders.mjs';
 import { indent, isAlive } from './processes.mjs';
-import { noSpace } from './postgres.mjs';
+
 import { findPython } from './python.mjs';
 
 export const LOCK = join(ROOT, 'docker', 'prefect', 'requirements.lock');
@@ -47,7 +48,7 @@ async function build(folder, python, { lock, env, report }) {
   await rm(folder, { recursive: true, force: true });
   await requireSpace(join(folder, '..'), NEEDED_BYTES);
   report('making a virtual environment');
-  await run(python, ['-m', 'venv', folder], { env, folder, onLine: () => {} });
+  await run(python, ['-m', 'venv', folder], { env, folder });
   const total = countPackages(lock);
   let seen = 0;
   const pip = [
@@ -80,47 +81,32 @@ function countPackages(lock) {
   return new Set([...lock.matchAll(/^([A-Za-z0-9_.-]+)==/gm)].map((match) => match[1])).size;
 }
 
-/** @param {string} folder that exists @param {number} bytes */
-export async function requireSpace(folder, bytes) {
-  const { bavail, bsize } = await statfs(folder);
-  if (bavail * bsize < bytes) throw noSpace('ENOSPC', folder);
-}
-
 /**
  * @param {string} command @param {string[]} args
- * @param {{ env: NodeJS.ProcessEnv, folder: string, onLine: (line: string) => void }} options
+ * @param {{ env: NodeJS.ProcessEnv, folder: string, onLine?: (line: string) => void }} options
  */
 async function run(command, args, { env, folder, onLine }) {
-  const log = `${folder}.log`;
-  /** @type {string[]} */
-  const lines = [];
-  const child = spawn(command, args, {
-    env: { ...env, PYTHONUNBUFFERED: '1', PYTHONHOME: undefined, PYTHONPATH: undefined },
-    stdio: ['ignore', 'pipe', 'pipe'],
+  const logFile = `${folder}.log`;
+  const own = { PYTHONUNBUFFERED: '1', PYTHONHOME: undefined, PYTHONPATH: undefined };
+  const result = await runCommand({
+    command,
+    args,
+    cwd: ROOT,
+    env: { ...env, ...own },
+    logFile,
+    ...(onLine ? { onLine } : {}),
   });
-  for (const input of [child.stdout, child.stderr]) {
-    createInterface({ input }).on('line', (line) => {
-      lines.push(line);
-      onLine(line);
-    });
-  }
-  const how = await new Promise((resolve) => {
-    child.once('error', (error) => resolve(error.message));
-    child.once('close', (code, signal) => resolve(code ?? signal));
-  });
-  await writeFile(log, `${lines.join('\n')}\n`, { flag: 'a' });
-  if (how !== 0) throw await failed(folder, log, lines, how);
+  if (result.ok) return;
+  await rm(folder, { recursive: true, force: true });
+  throw noSpace(result.output, folder) ?? notInstalled(folder, logFile, result);
 }
 
-/** @param {string} folder @param {string} log @param {string[]} lines @param {string | number} how */
-async function failed(folder, log, lines, how) {
-  await rm(folder, { recursive: true, force: true });
-  return (
-    noSpace(lines.join('\n'), folder) ??
-    new StackError(
-      `Prefect could not be installed into ${folder} (${how}). Look whether the package index can be reached (pip takes its address and proxy from its own settings), then try again. ` +
-        `The log is ${log}; the end of it:\n${indent(await tailOf(log, 8))}`,
-    )
+/** @param {string} folder @param {string} logFile @param {{ how: string, output: string }} result */
+function notInstalled(folder, logFile, { how, output }) {
+  return new StackError(
+    `Prefect could not be installed into ${folder} (${how}). ` +
+      'Look whether the package index can be reached (pip takes its address and proxy from its own settings), then try again. ' +
+      `The log is ${logFile}; the end of it:\n${indent(output.split('\n').slice(-8).join('\n'))}`,
   );
 }
 

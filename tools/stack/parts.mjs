@@ -1,0 +1,180 @@
+import { createHash } from 'node:crypto';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { StackError } from './errors.mjs';
+import { postgresUser, reachableFolder, ROOT } from './folders.mjs';
+import { startService, untilReady } from './processes.mjs';
+import { isReady, poolExists, startPrefectServer, startPrefectWorker, workersOnline } from './prefect.mjs';
+import { baseEnvironment, prefectHeaders, sluiceEnvironment } from './settings.mjs';
+
+/** @typedef {import('./processes.mjs').Service} Service */
+/** @typedef {import('./settings.mjs').Settings} Settings */
+
+/** The parts of a stack by the names `stack.json` gives their pids, in the order they are started in. */
+export const PARTS = /** @type {const} */ (['postgres', 'prefect_server', 'api', 'prefect_worker']);
+
+/** @typedef {(typeof PARTS)[number]} Part */
+
+const POOL_MS = 60_000;
+const API_MS = 60_000;
+
+/** @param {Settings} settings */
+export function needsPostgres({ databaseUrl, destinationUrl, prefectApiUrl }) {
+  return databaseUrl === undefined || destinationUrl === undefined || prefectApiUrl === undefined;
+}
+
+/** The addresses of all parts, known before anything runs. @param {Settings} settings */
+export function addresses({ databaseUrl, destinationUrl, prefectApiUrl, ports, secrets }) {
+  const embedded = (/** @type {string} */ name) =>
+    `postgresql://sluice:${secrets.postgresPassword}@127.0.0.1:${ports.postgres}/${name}`;
+  return {
+    database: databaseUrl ?? embedded('sluice'),
+    destination: destinationUrl ?? embedded('warehouse'),
+    prefectDatabase: embedded('prefect'),
+    prefectApi: prefectApiUrl ?? `http://127.0.0.1:${ports.prefect}/api`,
+    prefectUi: (prefectApiUrl ?? `http://127.0.0.1:${ports.prefect}/api`).replace(/\/api$/, ''),
+    api: `http://127.0.0.1:${ports.api}`,
+  };
+}
+
+/** @param {Settings} settings @returns {Promise<Service>} */
+export async function startPostgresPart(settings) {
+  // It needs a package, which is there only after the installation.
+  const { startPostgres, makeDatabases } = await import('./postgres.mjs');
+  const user = postgresUser();
+  const name = createHash('sha256').update(settings.home).digest('hex').slice(0, 12);
+  const folder = await reachableFolder(settings.home, name, user);
+  if (folder === null) {
+    throw new StackError(
+      `PostgreSQL must not run as root, and its user ${user?.name} cannot reach ${settings.home}. Set SLUICE_HOME to a folder outside of your home folder.`,
+    );
+  }
+  const postgres = await startPostgres({
+    dataDir: join(folder, 'postgres'),
+    port: settings.ports.postgres,
+    password: settings.secrets.postgresPassword,
+    logFile: join(settings.logs, 'postgres.log'),
+  });
+  await makeDatabases(postgres, ['sluice', 'prefect', 'warehouse']);
+  return postgres.service;
+}
+
+/** @param {Settings} settings @param {string} python @returns {Promise<Service>} */
+export async function startPrefectServerPart(settings, python) {
+  const server = await startPrefectServer({
+    python,
+    databaseUrl: addresses(settings).prefectDatabase,
+    port: settings.ports.prefect,
+    home: join(settings.home, 'prefect'),
+    logFile: join(settings.logs, 'prefect-server.log'),
+    env: baseEnvironment(settings),
+  });
+  return server.service;
+}
+
+/** @param {Settings} settings @returns {Promise<Service>} */
+export async function startApiPart(settings) {
+  const urls = addresses(settings);
+  const temp = join(settings.home, 'tmp');
+  await mkdir(temp, { recursive: true });
+  const service = await startService({
+    name: 'The API',
+    command: process.execPath,
+    args: [join(ROOT, 'dist', 'apps', 'api', 'main.js')],
+    env: {
+      ...sluiceEnvironment(settings, urls),
+      SLUICE_TEMP_DIR: temp,
+      HOST: '127.0.0.1',
+      PORT: String(settings.ports.api),
+    },
+    cwd: ROOT,
+    logFile: join(settings.logs, 'api.log'),
+  });
+  await untilReady(service, async () => (await fetch(`${urls.api}/readyz`)).ok, { timeoutMs: API_MS });
+  return service;
+}
+
+/**
+ * The API makes the pool with our command; the worker comes after it.
+ * @param {Settings} settings @param {() => Promise<string>} python @returns {Promise<Service | null>} `null`: another worker serves the pool of a Prefect that is not ours
+ */
+export async function startWorkerPart(settings, python) {
+  const { prefectApi } = addresses(settings);
+  const [pool, headers, name] = [
+    settings.env.PREFECT_WORK_POOL || 'sluice',
+    prefectHeaders(settings),
+    workerName(settings),
+  ];
+  await untilPoolExists(prefectApi, pool, headers);
+  if (
+    settings.prefectApiUrl !== undefined &&
+    [...(await workersOnline(prefectApi, pool, headers)).keys()].some((other) => other !== name)
+  )
+    return null;
+  return startPrefectWorker({
+    python: await python(),
+    apiUrl: prefectApi,
+    pool,
+    name,
+    headers,
+    limit: settings.workerLimit,
+    home: join(settings.home, 'prefect-worker'),
+    logFile: join(settings.logs, 'prefect-worker.log'),
+    cwd: ROOT,
+    env: { ...sluiceEnvironment(settings, addresses(settings)), SLUICE_TEMP_DIR: join(settings.home, 'tmp') },
+  });
+}
+
+/** The same after each start, so that Prefect does not collect dead ones. @param {Settings} settings */
+function workerName({ home }) {
+  return `sluice-${createHash('sha256').update(home).digest('hex').slice(0, 8)}`;
+}
+
+/** @param {string} apiUrl @param {string} pool @param {Record<string, string>} headers */
+async function untilPoolExists(apiUrl, pool, headers) {
+  const deadline = Date.now() + POOL_MS;
+  while (!(await poolExists(apiUrl, pool, headers))) {
+    if (Date.now() > deadline) {
+      throw new StackError(
+        `The work pool ${pool} did not appear in Prefect within ${POOL_MS / 1000} s: the API makes it. Look into logs/api.log for the reason.`,
+      );
+    }
+    await pause(200);
+  }
+}
+
+/** @param {Settings} settings throws a sentence when a server that was named does not answer */
+export async function requirePrefect(settings) {
+  const { prefectApiUrl } = settings;
+  if (prefectApiUrl === undefined) return;
+  await isReady(prefectApiUrl, prefectHeaders(settings)).catch((error) => {
+    const why = error.cause?.code ?? error.message;
+    throw new StackError(
+      `PREFECT_API_URL=${withoutPassword(prefectApiUrl)} does not answer as a Prefect server (${why}). ` +
+        'Start that server, correct the address (it ends in /api; PREFECT_API_AUTH_STRING holds user:password), or leave PREFECT_API_URL out to get an embedded one.',
+    );
+  });
+}
+
+/** @param {Settings} settings */
+export async function requireDatabases(settings) {
+  const named = { DATABASE_URL: settings.databaseUrl, DESTINATION_URL: settings.destinationUrl };
+  for (const [variable, url] of Object.entries(named)) if (url !== undefined) await requireDatabase(variable, url);
+}
+
+/** @param {string} variable @param {string} url */
+async function requireDatabase(variable, url) {
+  const { withClient } = await import('./postgres.mjs');
+  await withClient(url, (client) => client.query('SELECT 1')).catch((error) => {
+    throw new StackError(
+      `${variable}=${withoutPassword(url)} cannot be used (${error.code ?? error.message}). ` +
+        `Start that PostgreSQL, correct the address, or leave ${variable} out to get an embedded one.`,
+    );
+  });
+}
+
+/** @param {string} url */
+function withoutPassword(url) {
+  return url.replace(/\/\/[^/@]*@/, '//…@');
+}
