@@ -30,8 +30,9 @@ export type {
 } from './views';
 export { IngestionService } from './ingestion.service';
 export { RunService } from './run.service';
-export { Reconciler } from './reconciler';
+export { Reconciler } from './reconciler/reconciler';
 export { RunRecorder, type KnownSchema, type RunningOrder } from './run-recorder';
+export { ReconcilerTimer } from './reconciler/reconciler-timer';
 export { IngestionModule, RunRecorderModule } from './ingestion.module';
 export type * from './types';
 export {

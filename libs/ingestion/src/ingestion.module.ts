@@ -1,20 +1,45 @@
 import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
+import { Agreement } from './agreement';
+import { CredentialVault } from './credential-vault';
+import { DeploymentSteps } from './deployment-steps';
+import { Drafting } from './drafting';
 import { Ingestion } from './ingestion.entity';
+import { IngestionChange } from './ingestion-change';
+import { IngestionCreation } from './ingestion-creation';
+import { IngestionReads } from './ingestion-reads';
+import { IngestionRemoval } from './ingestion-removal';
 import { IngestionService } from './ingestion.service';
+import { ManualTrigger } from './manual-trigger';
+import { OperationClaims } from './operation-claims';
 import { ProcessedFile } from './processed-file.entity';
-import { Reconciler } from './reconciler';
+import { DueTombstones } from './reconciler/due-tombstones';
+import { ExpiredClaims } from './reconciler/expired-claims';
+import { LostRuns } from './reconciler/lost-runs';
+import { Reconciler } from './reconciler/reconciler';
+import { ReconcilerTimer } from './reconciler/reconciler-timer';
+import { SuspectedDrift } from './reconciler/suspected-drift';
 import { Run } from './run.entity';
+import { RunCancellation } from './run-cancellation';
+import { RunReads } from './run-reads';
 import { RunRecorder } from './run-recorder';
 import { RunService } from './run.service';
+import { RunSettlement } from './run-settlement';
 import { SchemaVersion } from './schema-version.entity';
 import { Tombstone } from './tombstone.entity';
+import { Tombstones } from './tombstones';
+
+const SHARED = [OperationClaims, Tombstones, DeploymentSteps, Agreement, Drafting, CredentialVault, RunSettlement];
+const USE_CASES = [IngestionCreation, IngestionChange, IngestionRemoval, ManualTrigger, RunCancellation];
+const READS = [IngestionReads, RunReads];
+const STEPS = [ExpiredClaims, SuspectedDrift, DueTombstones, LostRuns];
+const FRONT = [IngestionService, RunService, Reconciler];
 
 /** The use cases, for the API. Needs `KernelModule`, `DatabaseModule` and `OrchestrationGatewayModule.forApi()`. The reconciler starts and stops with the application. */
 @Module({
   imports: [TypeOrmModule.forFeature([Ingestion, Run, ProcessedFile, SchemaVersion, Tombstone])],
-  providers: [IngestionService, RunService, Reconciler],
-  exports: [IngestionService, RunService, Reconciler],
+  providers: [...SHARED, ...USE_CASES, ...READS, ...STEPS, ...FRONT, ReconcilerTimer],
+  exports: FRONT,
 })
 export class IngestionModule {}
 

@@ -1,50 +1,66 @@
 import { Injectable } from '@nestjs/common';
+import { IngestionChange } from './ingestion-change';
+import { IngestionCreation } from './ingestion-creation';
+import { IngestionReads } from './ingestion-reads';
+import { IngestionRemoval } from './ingestion-removal';
 import type { CreateIngestion, TriggerInput, UpdateIngestion } from './inputs';
+import { ManualTrigger } from './manual-trigger';
 import type { IngestionView, ListIngestions, Page, Triggered } from './views';
 
 /** The use cases of an ingestion, each with the order of steps that keeps the control database and Prefect in agreement. */
 @Injectable()
 export class IngestionService {
+  constructor(
+    private readonly creation: IngestionCreation,
+    private readonly change: IngestionChange,
+    private readonly removal: IngestionRemoval,
+    private readonly manual: ManualTrigger,
+    private readonly reads: IngestionReads,
+  ) {}
+
   /**
    * Errors: `ValueError`, `NameTaken`, `Conflict` (same `idempotencyKey` for another body, or still under way), `OrchestrationUnavailable`.
    * A repeated `idempotencyKey` with the same body answers the ingestion made the first time, as long as it exists.
    */
-  createIngestion(_input: CreateIngestion, _options?: { idempotencyKey?: string | undefined }): Promise<IngestionView> {
-    throw new Error('contract');
+  async createIngestion(
+    input: CreateIngestion,
+    options: { idempotencyKey?: string | undefined } = {},
+  ): Promise<IngestionView> {
+    return this.reads.view(await this.creation.create(input, options.idempotencyKey));
   }
 
   /** Errors: `ValueError`, `NameTaken`, `IngestionNotFound`, `Conflict`, `OrchestrationUnavailable` (only for a really changed schedule). */
-  updateIngestion(_id: string, _input: UpdateIngestion): Promise<IngestionView> {
-    throw new Error('contract');
+  async updateIngestion(id: string, input: UpdateIngestion): Promise<IngestionView> {
+    return this.reads.view(await this.change.update(id, input));
   }
 
   /** Repeatable. Errors: `IngestionNotFound`, `Conflict`, `OrchestrationUnavailable`. */
-  pauseIngestion(_id: string): Promise<IngestionView> {
-    throw new Error('contract');
+  async pauseIngestion(id: string): Promise<IngestionView> {
+    return this.reads.view(await this.change.pause(id));
   }
 
   /** Repeatable. Errors: `IngestionNotFound`, `Conflict`, `OrchestrationUnavailable`. */
-  resumeIngestion(_id: string): Promise<IngestionView> {
-    throw new Error('contract');
+  async resumeIngestion(id: string): Promise<IngestionView> {
+    return this.reads.view(await this.change.resume(id));
   }
 
   /** Needs no Prefect and wins over any operation under way. Errors: `IngestionNotFound`. */
-  deleteIngestion(_id: string): Promise<void> {
-    throw new Error('contract');
+  deleteIngestion(id: string): Promise<void> {
+    return this.removal.remove(id);
   }
 
   /** Errors: `ValueError` (no deployment), `IngestionNotFound`, `RunActive`, `Conflict`, `OrchestrationUnavailable` (then it will not run). */
-  triggerManualRun(_id: string, _body?: TriggerInput): Promise<Triggered> {
-    throw new Error('contract');
+  triggerManualRun(id: string, body?: TriggerInput): Promise<Triggered> {
+    return this.manual.trigger(id, body);
   }
 
   /** Errors: `IngestionNotFound`. */
-  getIngestion(_id: string): Promise<IngestionView> {
-    throw new Error('contract');
+  getIngestion(id: string): Promise<IngestionView> {
+    return this.reads.get(id);
   }
 
   /** Newest first. Errors: `ValueError` (limit, cursor, status). */
-  listIngestions(_request?: ListIngestions): Promise<Page<IngestionView>> {
-    throw new Error('contract');
+  listIngestions(request: ListIngestions = {}): Promise<Page<IngestionView>> {
+    return this.reads.list(request);
   }
 }

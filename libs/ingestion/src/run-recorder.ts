@@ -1,3 +1,10 @@
+import { Injectable } from '@nestjs/common';
+import { rowsOf } from '@sluice/database';
+import { DataSource } from 'typeorm';
+import { mirrorFiles } from './file-mirror';
+import { type Entered, type Entry, enterRun } from './run-entry';
+import { moveRun } from './run-moves';
+import { storedJson } from './stored-json';
 import type {
   ColumnRecord,
   FileRecord,
@@ -31,62 +38,94 @@ export interface KnownSchema {
 }
 
 /**
- * The data plane's side of the control database: one run's record, from `queued` to its end. Contract stub.
+ * The data plane's side of the control database: one run's record, from `queued` to its end.
  * All state changes are compare-and-set in SQL; false means that somebody else was first.
+ * The end of a run is written here before it is told to Prefect: a flow run that has ended while its row has not counts as crashed.
  */
+@Injectable()
 export class RunRecorder {
+  constructor(private readonly dataSource: DataSource) {}
+
   /** `null` when the ingestion is gone (or not wholly created). */
-  findOrder(_ingestionId: string): Promise<RunningOrder | null> {
-    throw new Error('contract');
+  async findOrder(ingestionId: string): Promise<RunningOrder | null> {
+    const [order] = await rowsOf<RunningOrder>(
+      this.dataSource,
+      `SELECT id, name, status, source, format, destination, on_schema_change FROM sluice_control.ingestion
+       WHERE id = $1 AND status <> 'provisioning'`,
+      [ingestionId],
+    );
+    return order ?? null;
   }
+
   /**
    * The run row of a flow run: the one named by `runId` (its `flow_run_id` is filled in), else the one which already holds this `flowRunId`,
-   * else a new row `queued` (trigger `scheduled` or `manual`). Idempotent.
+   * else a new row `queued` (trigger `scheduled` or `manual`). Idempotent. When Prefect runs a flow run again whose row had started and
+   * ended, a new row with the trigger `retry`. A row the API failed or cancelled before its start comes back as it is: do not load.
+   * Errors: `IngestionNotFound`.
    */
-  enter(_entry: {
-    ingestionId: string;
-    flowRunId: string;
-    runId: string | null;
-    scheduled: boolean;
-  }): Promise<{ id: string; status: RunStatus; startedAt: Date | null }> {
-    throw new Error('contract');
+  enter(entry: Entry): Promise<Entered> {
+    return enterRun(this.dataSource, entry);
   }
+
   /** queued -> running. `executor` is this process's own random id; every later write of this run is fenced by it. False: the run was already ended (failed, cancelled) or taken. */
-  start(_runId: string, _executor: string): Promise<boolean> {
-    throw new Error('contract');
+  start(runId: string, executor: string): Promise<boolean> {
+    return moveRun(this.dataSource, runId, { from: 'queued', to: 'running', executor });
   }
+
   /** Takes over a `running` row whose process is gone (the caller holds the lease, which proves it). */
-  takeOver(_runId: string, _executor: string): Promise<boolean> {
-    throw new Error('contract');
+  async takeOver(runId: string, executor: string): Promise<boolean> {
+    const sql = `UPDATE sluice_control.run SET executor = $2 WHERE id = $1 AND status = 'running' RETURNING id`;
+    return (await rowsOf(this.dataSource, sql, [runId, executor])).length === 1;
   }
+
   /** queued -> skipped | cancelled | failed, before anything was loaded. */
-  dismiss(_runId: string, _status: 'skipped' | 'cancelled' | 'failed', _errors: RunError[]): Promise<boolean> {
-    throw new Error('contract');
+  dismiss(runId: string, status: 'skipped' | 'cancelled' | 'failed', errors: RunError[]): Promise<boolean> {
+    return moveRun(this.dataSource, runId, { from: 'queued', to: status, errors });
   }
+
   /** running -> a terminal status, with metrics and errors (at most 100 are kept). */
   end(
-    _runId: string,
-    _executor: string,
-    _end: { status: RunStatus; metrics: RunMetrics; errors: RunError[] },
+    runId: string,
+    executor: string,
+    end: { status: RunStatus; metrics: RunMetrics; errors: RunError[] },
   ): Promise<boolean> {
-    throw new Error('contract');
+    const { status: to, metrics, errors } = end;
+    return moveRun(this.dataSource, runId, { from: 'running', to, executor, metrics, errors });
   }
+
   /** Metrics so far, while running. */
-  progress(_runId: string, _executor: string, _metrics: RunMetrics): Promise<void> {
-    throw new Error('contract');
+  async progress(runId: string, executor: string, metrics: RunMetrics): Promise<void> {
+    const sql = `UPDATE sluice_control.run SET metrics = $3 WHERE id = $1 AND executor = $2 AND status = 'running'`;
+    await this.dataSource.query(sql, [runId, executor, JSON.stringify(metrics)]);
   }
+
   /** Mirrors what happened to files (upsert by ingestion and path). Idempotent. */
-  mirrorFiles(_ingestionId: string, _runId: string, _files: readonly FileRecord[]): Promise<void> {
-    throw new Error('contract');
+  mirrorFiles(ingestionId: string, runId: string, files: readonly FileRecord[]): Promise<void> {
+    return mirrorFiles(this.dataSource, ingestionId, runId, files);
   }
+
+  /** The highest load id of the ingestion's mirrored files; `null` when there is none. Load ids of one ingestion only grow. */
+  async mirroredUpTo(ingestionId: string): Promise<string | null> {
+    const sql = `SELECT max(load_id)::text AS highest FROM sluice_control.processed_file WHERE ingestion_id = $1`;
+    const [found] = await rowsOf<{ highest: string | null }>(this.dataSource, sql, [ingestionId]);
+    return found?.highest ?? null;
+  }
+
   /** `null` before the first file. */
-  knownSchema(_ingestionId: string): Promise<KnownSchema | null> {
-    throw new Error('contract');
+  async knownSchema(ingestionId: string): Promise<KnownSchema | null> {
+    const [known] = await rowsOf<KnownSchema>(
+      this.dataSource,
+      `SELECT version, columns, dialect FROM sluice_control.schema_version
+       WHERE ingestion_id = $1 ORDER BY version DESC LIMIT 1`,
+      [ingestionId],
+    );
+    return known ?? null;
   }
-  /** Adds version `after + 1`; false when another process has added it already. */
-  addSchemaVersion(
-    _ingestionId: string,
-    _version: {
+
+  /** Adds version `after + 1`; false when another process has added it already (or the ingestion is gone). */
+  async addSchemaVersion(
+    ingestionId: string,
+    version: {
       after: number;
       columns: ColumnRecord[];
       changes: SchemaChange[];
@@ -94,6 +133,15 @@ export class RunRecorder {
       file: string;
     },
   ): Promise<boolean> {
-    throw new Error('contract');
+    const json = [version.columns, version.changes, version.dialect].map((it) => it && storedJson(it));
+    const parameters = [ingestionId, version.after, ...json, version.file];
+    return (await rowsOf(this.dataSource, ADD_VERSION, parameters)).length === 1;
   }
 }
+
+const ADD_VERSION = `
+INSERT INTO sluice_control.schema_version (ingestion_id, version, columns, changes, dialect, file)
+SELECT i.id, $2::integer + 1, $3, $4, $5, $6 FROM sluice_control.ingestion i
+WHERE i.id = $1
+  AND $2::integer = (SELECT coalesce(max(version), 0) FROM sluice_control.schema_version WHERE ingestion_id = $1)
+ON CONFLICT DO NOTHING RETURNING version`;

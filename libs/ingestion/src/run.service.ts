@@ -1,45 +1,66 @@
 import { Injectable } from '@nestjs/common';
-import type { LogLine } from '@sluice/orchestration-gateway';
+import { type LogLine, OrchestrationGateway } from '@sluice/orchestration-gateway';
+import { saying, SENTENCE } from './faults';
+import { keyAfter, packed, pageLimit, wrongCursor } from './page';
+import { RunCancellation } from './run-cancellation';
+import { RunReads } from './run-reads';
 import type { FileView, Page, PageRequest, RunView, SchemaVersionView } from './views';
 
 /** What happened: runs, their logs, the files and schema versions they left, and cancelling one. */
 @Injectable()
 export class RunService {
+  constructor(
+    private readonly reads: RunReads,
+    private readonly cancellation: RunCancellation,
+    private readonly gateway: OrchestrationGateway,
+  ) {}
+
   /** Newest first. Errors: `IngestionNotFound`, `ValueError` (limit, cursor). */
-  listRuns(_ingestionId: string, _page?: PageRequest): Promise<Page<RunView>> {
-    throw new Error('contract');
+  listRuns(ingestionId: string, page: PageRequest = {}): Promise<Page<RunView>> {
+    return this.reads.list(ingestionId, page);
   }
 
   /** Errors: `RunNotFound`. */
-  getRun(_runId: string): Promise<RunView> {
-    throw new Error('contract');
+  getRun(runId: string): Promise<RunView> {
+    return this.reads.get(runId);
   }
 
   /**
    * A queued run is `cancelled` in the answer; a running one still `running`: its process ends it within seconds.
    * Errors: `RunNotFound`, `Conflict` (it has ended), `OrchestrationUnavailable` (nothing changed).
    */
-  cancelRun(_runId: string): Promise<RunView> {
-    throw new Error('contract');
+  async cancelRun(runId: string): Promise<RunView> {
+    await this.cancellation.cancel(await this.reads.find(runId));
+    return this.reads.get(runId);
   }
 
   /** From Prefect, oldest first; empty before Prefect knows the run. Errors: `RunNotFound`, `ValueError`, `OrchestrationUnavailable`. */
-  logs(_runId: string, _page?: PageRequest): Promise<Page<LogLine>> {
-    throw new Error('contract');
+  async logs(runId: string, page: PageRequest = {}): Promise<Page<LogLine>> {
+    const [limit, offset] = [pageLimit(page), offsetOf(page)];
+    const { flow_run_id } = await this.reads.find(runId);
+    if (!flow_run_id) return { items: [], next_cursor: null };
+    const items = await saying(SENTENCE.logs, () => this.gateway.logs(flow_run_id, { offset, limit }));
+    return { items, next_cursor: items.length < limit ? null : packed([String(offset + limit)]) };
   }
 
   /** By path. Errors: `IngestionNotFound`, `ValueError` (limit, cursor). */
-  listFiles(_ingestionId: string, _page?: PageRequest): Promise<Page<FileView>> {
-    throw new Error('contract');
+  listFiles(ingestionId: string, page: PageRequest = {}): Promise<Page<FileView>> {
+    return this.reads.files(ingestionId, page);
   }
 
   /** Newest first, all of them. Errors: `IngestionNotFound`. */
-  listSchemaVersions(_ingestionId: string): Promise<SchemaVersionView[]> {
-    throw new Error('contract');
+  listSchemaVersions(ingestionId: string): Promise<SchemaVersionView[]> {
+    return this.reads.schemaVersions(ingestionId);
   }
 
   /** Errors: `IngestionNotFound`, `SchemaVersionNotFound`. */
-  getSchemaVersion(_ingestionId: string, _version: number): Promise<SchemaVersionView> {
-    throw new Error('contract');
+  getSchemaVersion(ingestionId: string, version: number): Promise<SchemaVersionView> {
+    return this.reads.schemaVersion(ingestionId, version);
   }
+}
+
+function offsetOf(page: PageRequest): number {
+  const [offset = '0'] = keyAfter(page, 1) ?? [];
+  if (!/^\d{1,9}$/.test(offset)) throw wrongCursor();
+  return Number(offset);
 }

@@ -4,6 +4,6 @@ export { destinationSpec } from './destination';
 export { formatSpec } from './format';
 export { ingestionName } from './name';
 export { onSchemaChange, qualitySpec } from './quality';
-export { refuse } from './refuse';
+export { onlyKnown, refuse } from './refuse';
 export { sameTimetable, scheduleSpec, timetableOf } from './schedule';
 export { sourceSpec } from './source';

@@ -28,12 +28,13 @@ export function wholeNumber(
   return refuse(path, value, 'is out of range', `Give a whole number from ${min} to ${max}.`);
 }
 
-/** Refuses fields that nobody would read. */
+/** Refuses fields that nobody would read. `path` is empty for the body itself. */
 export function onlyKnown(path: string, value: object, known: readonly string[]): void {
   const unknown = Object.keys(value).find((key) => !known.includes(key));
   if (unknown === undefined) return;
   const remedy = known.length > 0 ? `Known here: ${known.join(', ')}.` : 'Leave it out.';
-  throw new ValueError(`${path}.${unknown} is not a known field. ${remedy}`, `${path}.${unknown}`);
+  const full = path === '' ? unknown : `${path}.${unknown}`;
+  throw new ValueError(`${full} is not a known field. ${remedy}`, full);
 }
 
 export function shown(value: unknown): string {

@@ -1,0 +1,87 @@
+import { Injectable } from '@nestjs/common';
+import { type DeploymentSpec, OrchestrationGateway } from '@sluice/orchestration-gateway';
+import type { Ingestion } from './ingestion.entity';
+import { sameTimetable, timetableOf } from './rules';
+import type { ScheduleSpec } from './types';
+
+/** A change in Prefect that can be taken back until the database has followed. */
+export interface DeploymentStep {
+  /** Gives the columns that follow from it. */
+  apply(): Promise<Partial<Ingestion>>;
+  undo(): Promise<unknown>;
+  /** What can only be done, and need not be undone, once the database has followed. */
+  afterwards?(): Promise<void>;
+}
+
+/** What the deployment of this row should be. */
+export function deploymentSpec(row: Pick<Ingestion, 'id' | 'name' | 'status' | 'schedule'>): DeploymentSpec {
+  const timetable = row.schedule && timetableOf(row.schedule);
+  return { ingestionId: row.id, title: row.name, timetable, paused: row.status === 'paused' };
+}
+
+/** How each change of an ingestion looks in Prefect. */
+@Injectable()
+export class DeploymentSteps {
+  constructor(private readonly gateway: OrchestrationGateway) {}
+
+  /** The step a wanted schedule needs; `null` when Prefect need not know. */
+  forSchedule(
+    row: Ingestion,
+    wanted: Pick<Ingestion, 'name'> & { schedule: ScheduleSpec | null },
+  ): DeploymentStep | null {
+    const next = { ...row, ...wanted };
+    if (!wanted.schedule) return row.prefect_deployment_id ? this.withdraw(row, row.prefect_deployment_id) : null;
+    if (!row.prefect_deployment_id) return this.first(next);
+    if (row.schedule && sameTimetable(row.schedule, wanted.schedule)) return null;
+    return this.change(row, next, row.prefect_deployment_id);
+  }
+
+  /** `null` without a deployment: then only the status changes. */
+  forPause(row: Ingestion, paused: boolean): DeploymentStep | null {
+    const deploymentId = row.prefect_deployment_id;
+    if (!deploymentId) return null;
+    const next: Ingestion = { ...row, status: paused ? 'paused' : 'active' };
+    return {
+      apply: async () => ((await this.gateway.setPaused(deploymentId, paused)) ? {} : this.created(next)),
+      undo: () => this.gateway.setPaused(deploymentId, row.status === 'paused'),
+    };
+  }
+
+  private first(next: Ingestion): DeploymentStep {
+    return {
+      apply: async () => ({ ...(await this.created(next)), status: next.status === 'paused' ? 'paused' : 'active' }),
+      undo: () => this.gateway.removeDeployment(next.id),
+    };
+  }
+
+  private change(row: Ingestion, next: Ingestion, deploymentId: string): DeploymentStep {
+    let before: DeploymentSpec = deploymentSpec(row);
+    return {
+      apply: async () => {
+        const was = await this.gateway.changeDeployment(deploymentId, deploymentSpec(next));
+        if (!was) return this.created(next);
+        before = { ...before, timetable: was.timetable, paused: was.paused };
+        return {};
+      },
+      undo: () => this.gateway.changeDeployment(deploymentId, before),
+    };
+  }
+
+  /** Pausing proves that Prefect can be used and can be taken back; removing comes when the row no longer needs the deployment. */
+  private withdraw(row: Ingestion, deploymentId: string): DeploymentStep {
+    return {
+      apply: async () => {
+        await this.gateway.setPaused(deploymentId, true);
+        return { prefect_deployment_id: null, status: 'draft' };
+      },
+      undo: () => this.gateway.setPaused(deploymentId, row.status === 'paused'),
+      afterwards: () => this.gateway.removeDeployment(row.id),
+    };
+  }
+
+  /** Also for a deployment that somebody has removed from Prefect: it is made again. */
+  private async created(next: Ingestion): Promise<Partial<Ingestion>> {
+    const deployment = await this.gateway.upsertDeployment(deploymentSpec(next));
+    return { prefect_deployment_id: deployment.id };
+  }
+}

@@ -1,0 +1,52 @@
+import { Injectable } from '@nestjs/common';
+import { NameTaken } from '@sluice/kernel';
+import { rowsOf } from '@sluice/database';
+import { DataSource } from 'typeorm';
+import { Agreement } from './agreement';
+import { DeploymentSteps } from './deployment-steps';
+import { Drafting } from './drafting';
+import { SENTENCE } from './faults';
+import type { Ingestion } from './ingestion.entity';
+import type { UpdateIngestion } from './inputs';
+import { OperationClaims } from './operation-claims';
+
+/** Updates, pauses and resumes. */
+@Injectable()
+export class IngestionChange {
+  constructor(
+    private readonly dataSource: DataSource,
+    private readonly claims: OperationClaims,
+    private readonly agreement: Agreement,
+    private readonly steps: DeploymentSteps,
+    private readonly drafting: Drafting,
+  ) {}
+
+  async update(id: string, input: UpdateIngestion): Promise<Ingestion> {
+    const changes = this.drafting.changes(id, input);
+    return this.claims.hold(id, 'update', async (claim) => {
+      if (changes.name !== undefined) await this.assertFree(changes.name, id);
+      const { schedule, name = claim.row.name } = changes;
+      const step = schedule === undefined ? null : this.steps.forSchedule(claim.row, { name, schedule });
+      return this.agreement.change(claim, changes, step, SENTENCE.update);
+    });
+  }
+
+  pause(id: string): Promise<Ingestion> {
+    return this.claims.hold(id, 'pause', (claim) =>
+      this.agreement.change(claim, { status: 'paused' }, this.steps.forPause(claim.row, true), SENTENCE.pause),
+    );
+  }
+
+  resume(id: string): Promise<Ingestion> {
+    return this.claims.hold(id, 'resume', (claim) => {
+      const status = claim.row.schedule ? 'active' : 'draft';
+      return this.agreement.change(claim, { status }, this.steps.forPause(claim.row, false), SENTENCE.resume);
+    });
+  }
+
+  /** Before Prefect is touched; the unique index decides in the end. */
+  private async assertFree(name: string, id: string): Promise<void> {
+    const sql = `SELECT 1 FROM sluice_control.ingestion WHERE name = $1 AND id <> $2`;
+    if ((await rowsOf(this.dataSource, sql, [name, id])).length > 0) throw new NameTaken(name);
+  }
+}

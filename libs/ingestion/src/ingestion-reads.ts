@@ -1,0 +1,106 @@
+import { Injectable } from '@nestjs/common';
+import { IngestionNotFound } from '@sluice/kernel';
+import { rowsOf } from '@sluice/database';
+import { OrchestrationGateway } from '@sluice/orchestration-gateway';
+import { DataSource } from 'typeorm';
+import type { Ingestion } from './ingestion.entity';
+import { newestAfter, newestKey, pageLimit, pageOf } from './page';
+import { oneOf } from './rules/refuse';
+import { knownId } from './uuid';
+import type { IngestionMetadata, IngestionView, ListIngestions, Page } from './views';
+
+const SHOWN = ['draft', 'active', 'paused', 'error'] as const;
+
+const FACTS = `
+SELECT i.id, r.id AS last_run_id, coalesce(r.started_at, r.created_at) AS last_run_time, r.status AS last_run_status,
+  coalesce(v.version, 0) AS schema_version
+FROM unnest($1::uuid[]) AS i (id)
+LEFT JOIN LATERAL (
+  SELECT id, started_at, created_at, status FROM sluice_control.run
+  WHERE ingestion_id = i.id ORDER BY created_at DESC, id DESC LIMIT 1) r ON true
+LEFT JOIN LATERAL (
+  SELECT max(version) AS version FROM sluice_control.schema_version WHERE ingestion_id = i.id) v ON true`;
+
+const LIST = `
+SELECT * FROM sluice_control.ingestion
+WHERE status <> 'provisioning' AND ($1::text IS NULL OR status = $1) AND ($2::text IS NULL OR name = $2)
+  AND ($3::timestamptz IS NULL OR (created_at, id) < ($3, $4::uuid))
+ORDER BY created_at DESC, id DESC LIMIT $5`;
+
+type Facts = Omit<IngestionMetadata, 'next_run_time'> & { id: string };
+
+/** Ingestions as readers see them. Those not wholly created do not exist. */
+@Injectable()
+export class IngestionReads {
+  constructor(
+    private readonly dataSource: DataSource,
+    private readonly gateway: OrchestrationGateway,
+  ) {}
+
+  async get(id: string): Promise<IngestionView> {
+    return this.view(await this.find(id));
+  }
+
+  async list(request: ListIngestions): Promise<Page<IngestionView>> {
+    const limit = pageLimit(request);
+    const status = request.status === undefined ? null : oneOf('status', request.status, SHOWN);
+    const parameters = [status, request.name ?? null, ...newestAfter(request), limit + 1];
+    const page = pageOf(await rowsOf<Ingestion>(this.dataSource, LIST, parameters), limit, newestKey);
+    return { ...page, items: await this.views(page.items) };
+  }
+
+  async view(row: Ingestion): Promise<IngestionView> {
+    const [view] = await this.views([row]);
+    return view!;
+  }
+
+  async find(id: string): Promise<Ingestion> {
+    const missing = (it: string) => new IngestionNotFound(it);
+    const sql = `SELECT * FROM sluice_control.ingestion WHERE id = $1 AND status <> 'provisioning'`;
+    const [row] = await rowsOf<Ingestion>(this.dataSource, sql, [knownId(id, missing)]);
+    if (!row) throw missing(id);
+    return row;
+  }
+
+  private async views(rows: Ingestion[]): Promise<IngestionView[]> {
+    const [facts, planned] = await Promise.all([this.facts(rows), this.planned(rows)]);
+    return rows.map((row) => viewOf(row, facts.get(row.id), planned.get(row.prefect_deployment_id ?? '') ?? null));
+  }
+
+  private async facts(rows: Ingestion[]): Promise<Map<string, Facts>> {
+    const found = await rowsOf<Facts>(this.dataSource, FACTS, [rows.map((row) => row.id)]);
+    return new Map(found.map((facts) => [facts.id, facts]));
+  }
+
+  /** A reader never waits for, nor fails with, Prefect: unknown is `null`. */
+  private async planned(rows: Ingestion[]): Promise<Map<string, Date>> {
+    const asked = rows.filter((row) => row.status === 'active' && row.schedule?.frequency !== 'manual');
+    const ids = asked.flatMap((row) => row.prefect_deployment_id ?? []);
+    if (ids.length === 0) return new Map();
+    return this.gateway.nextRunTimes(ids).catch(() => new Map<string, Date>());
+  }
+}
+
+function viewOf(row: Ingestion, facts: Facts | undefined, next_run_time: Date | null): IngestionView {
+  return {
+    id: row.id,
+    name: row.name,
+    status: row.status as IngestionView['status'],
+    source: { ...row.source, credentials: row.credential_keys },
+    format: row.format,
+    destination: row.destination,
+    schedule: row.schedule,
+    on_schema_change: row.on_schema_change,
+    quality: row.quality,
+    prefect_deployment_id: row.prefect_deployment_id,
+    metadata: {
+      last_run_id: facts?.last_run_id ?? null,
+      last_run_time: facts?.last_run_time ?? null,
+      last_run_status: facts?.last_run_status ?? null,
+      next_run_time,
+      schema_version: facts?.schema_version ?? 0,
+    },
+    created_at: row.created_at,
+    updated_at: row.updated_at,
+  };
+}

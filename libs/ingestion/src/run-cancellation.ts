@@ -1,0 +1,46 @@
+import { Injectable } from '@nestjs/common';
+import { Conflict } from '@sluice/kernel';
+import { type FlowRunPhase, OrchestrationGateway } from '@sluice/orchestration-gateway';
+import { DataSource } from 'typeorm';
+import { saying, SENTENCE } from './faults';
+import type { Run } from './run.entity';
+import { hasEnded, moveRun, runError } from './run-moves';
+import { endOf, RunSettlement } from './run-settlement';
+
+/** Cancels a run: in Prefect first; what has not started then never loads, what has is ended by its own process. */
+@Injectable()
+export class RunCancellation {
+  constructor(
+    private readonly dataSource: DataSource,
+    private readonly gateway: OrchestrationGateway,
+    private readonly settlement: RunSettlement,
+  ) {}
+
+  async cancel(run: Run): Promise<void> {
+    if (hasEnded(run.status)) throw ended(run, run.status);
+    const phase = run.flow_run_id ? await this.inPrefect(run.flow_run_id) : null;
+    if (run.status === 'queued' && (await this.cancelQueued(run))) return;
+    await this.endRunning(run, phase);
+  }
+
+  private inPrefect(flowRunId: string): Promise<FlowRunPhase | null> {
+    return saying(SENTENCE.cancel, () => this.gateway.cancelFlowRun(flowRunId));
+  }
+
+  private cancelQueued(run: Run): Promise<boolean> {
+    const errors = [runError('Cancelled', 'It was cancelled before it started.', false)];
+    return moveRun(this.dataSource, run.id, { from: 'queued', to: 'cancelled', errors });
+  }
+
+  /** Nothing to do while its process has it: it sees CANCELLING. A run whose process is gone is ended on Prefect's word. */
+  private async endRunning(run: Run, phase: FlowRunPhase | null): Promise<void> {
+    const end = run.flow_run_id ? endOf(phase, null) : null;
+    if (!end) return;
+    await this.settlement.settle({ ...run, status: 'running' }, end);
+    if (end.status !== 'cancelled') throw ended(run, end.status);
+  }
+}
+
+function ended(run: Run, status: string): Conflict {
+  return new Conflict(`Run ${run.id} has already ended (${status}) and cannot be cancelled.`);
+}

@@ -1,0 +1,83 @@
+import { randomUUID } from 'node:crypto';
+import { IngestionNotFound } from '@sluice/kernel';
+import { rowsOf, type SqlRunner } from '@sluice/database';
+import { isOrphan } from './faults';
+import type { Run } from './run.entity';
+import { hasEnded, NO_METRICS } from './run-moves';
+import type { RunStatus, RunTrigger } from './types';
+
+export interface Entry {
+  ingestionId: string;
+  flowRunId: string;
+  runId: string | null;
+  scheduled: boolean;
+}
+
+export interface Entered {
+  id: string;
+  status: RunStatus;
+  startedAt: Date | null;
+}
+
+type Found = Pick<Run, 'id' | 'status' | 'started_at'>;
+
+/** The row a flow run belongs to; it is made when there is none, or when Prefect runs again what had ended. */
+export async function enterRun(sql: SqlRunner, entry: Entry): Promise<Entered> {
+  const named = entry.runId ? await claimNamed(sql, entry, entry.runId) : null;
+  const found = (await newestOf(sql, entry)) ?? named;
+  if (found && !runsAgain(found)) return entered(found);
+  await insert(sql, entry, found ? 'retry' : entry.scheduled ? 'scheduled' : 'manual');
+  const made = await newestOf(sql, entry);
+  if (!made) throw new IngestionNotFound(entry.ingestionId);
+  return entered(made);
+}
+
+/**
+ * Ended, and taken up again by Prefect (a retry in its UI, a crash before the start). What was failed or cancelled before it
+ * started is not: the API has promised that it will not run.
+ */
+function runsAgain(run: Found): boolean {
+  if (!hasEnded(run.status)) return false;
+  return run.started_at !== null || run.status === 'crashed' || run.status === 'skipped';
+}
+
+/** The row the API made for this flow run; `null` when it belongs to another flow run (somebody copied the parameters). */
+async function claimNamed(sql: SqlRunner, entry: Entry, runId: string): Promise<Found | null> {
+  const [row] = await rowsOf<Found>(
+    sql,
+    `UPDATE sluice_control.run SET flow_run_id = $3
+     WHERE id = $1 AND ingestion_id = $2 AND (flow_run_id IS NULL OR flow_run_id = $3)
+     RETURNING id, status, started_at`,
+    [runId, entry.ingestionId, entry.flowRunId],
+  );
+  return row ?? null;
+}
+
+/** The active row of a flow run, else its last one. */
+async function newestOf(sql: SqlRunner, entry: Entry): Promise<Found | undefined> {
+  const [row] = await rowsOf<Found>(
+    sql,
+    `SELECT id, status, started_at FROM sluice_control.run WHERE flow_run_id = $1 AND ingestion_id = $2
+     ORDER BY (ended_at IS NULL) DESC, created_at DESC, id DESC LIMIT 1`,
+    [entry.flowRunId, entry.ingestionId],
+  );
+  return row;
+}
+
+/** Does nothing when another process has just made the active row of this flow run. */
+async function insert(sql: SqlRunner, entry: Entry, trigger: RunTrigger): Promise<void> {
+  try {
+    await sql.query(
+      `INSERT INTO sluice_control.run (id, ingestion_id, flow_run_id, trigger, status, metrics)
+       VALUES ($1, $2, $3, $4, 'queued', $5)
+       ON CONFLICT (flow_run_id) WHERE status IN ('queued', 'running') DO NOTHING`,
+      [randomUUID(), entry.ingestionId, entry.flowRunId, trigger, JSON.stringify(NO_METRICS)],
+    );
+  } catch (error) {
+    throw isOrphan(error) ? new IngestionNotFound(entry.ingestionId) : error;
+  }
+}
+
+function entered(run: Found): Entered {
+  return { id: run.id, status: run.status, startedAt: run.started_at };
+}

@@ -1,0 +1,57 @@
+import { rowsOf, type SqlRunner } from '@sluice/database';
+import { storedJson } from './stored-json';
+import { NEXT_RUN_STATUS, type RunError, type RunMetrics, type RunStatus } from './types';
+
+const MAX_ERRORS = 100;
+
+export const NO_METRICS: RunMetrics = {
+  files_discovered: 0,
+  files_processed: 0,
+  files_failed: 0,
+  rows_ingested: 0,
+  rows_rejected: 0,
+  bytes_read: 0,
+  duration_ms: 0,
+};
+
+export interface RunMove {
+  from: RunStatus;
+  to: RunStatus;
+  /** Only if this process still runs it; for `running` the process that begins to. */
+  executor?: string;
+  metrics?: RunMetrics;
+  errors?: readonly RunError[];
+}
+
+/** May this status follow that one? */
+export function mayFollow(from: RunStatus, to: RunStatus): boolean {
+  return (NEXT_RUN_STATUS[from] as readonly RunStatus[]).includes(to);
+}
+
+export function hasEnded(status: RunStatus): boolean {
+  return NEXT_RUN_STATUS[status].length === 0;
+}
+
+const MOVE = `
+UPDATE sluice_control.run SET status = $3,
+  executor   = CASE WHEN $3 = 'running' THEN $4::uuid ELSE executor END,
+  started_at = CASE WHEN $3 = 'running' THEN now() ELSE started_at END,
+  ended_at   = CASE WHEN $3 = 'running' THEN NULL ELSE now() END,
+  metrics    = coalesce($5::jsonb, metrics),
+  errors     = coalesce($6::jsonb, errors)
+WHERE id = $1 AND status = $2 AND ($4::uuid IS NULL OR $3 = 'running' OR executor = $4::uuid)
+RETURNING id`;
+
+/** Moves a run on by compare-and-set. False: its status or its executor is another one by now, somebody else was first. */
+export async function moveRun(sql: SqlRunner, id: string, move: RunMove): Promise<boolean> {
+  if (!mayFollow(move.from, move.to)) throw new Error(`A run cannot go from ${move.from} to ${move.to}.`);
+  const { executor = null, metrics, errors } = move;
+  const json = [metrics && storedJson(metrics), errors && storedJson(errors.slice(0, MAX_ERRORS))];
+  const rows = await rowsOf(sql, MOVE, [id, move.from, move.to, executor, ...json.map((it) => it ?? null)]);
+  return rows.length === 1;
+}
+
+/** An error of the run itself, not of one of its files. */
+export function runError(error_type: string, message: string, retryable: boolean): RunError {
+  return { file: null, line: null, column: null, error_type, message, retryable };
+}
