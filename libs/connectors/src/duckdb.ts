@@ -35,9 +35,10 @@ export class DuckDb {
       temp_directory: this.limits.tempDir,
       autoinstall_known_extensions: 'false',
       autoload_known_extensions: 'false',
-      TimeZone: 'UTC',
     });
-    return instance.connect();
+    const connection = await instance.connect();
+    await connection.run("SET TimeZone = 'UTC'");
+    return connection;
   }
 }
 

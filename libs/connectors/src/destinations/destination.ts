@@ -34,7 +34,10 @@ export interface ListingCounts {
 
 /** A known path whose fingerprint differs: changed perhaps. */
 export interface TouchedEntry extends SourceEntry {
+  /** What the ledger says of it. */
   version: string;
+  rows: number;
+  loadId: string;
 }
 
 /** What goes into the ledger with a file's rows. */

@@ -15,7 +15,7 @@ WHERE path > $2 COLLATE "C" AND NOT EXISTS (SELECT FROM sluice.ledger g WHERE g.
 ORDER BY path LIMIT $3`;
 
 export const TOUCHED = `
-SELECT l.path, l.bytes::float8, l.fingerprint, g.version FROM pg_temp.listing l
+SELECT l.path, l.bytes::float8, l.fingerprint, g.version, g.rows::float8, g.load_id AS "loadId" FROM pg_temp.listing l
 JOIN sluice.ledger g ON g.ingestion = $1 AND g.path = l.path AND g.fingerprint <> l.fingerprint
 WHERE l.path > $2 COLLATE "C" ORDER BY l.path LIMIT $3`;
 

@@ -1,3 +1,4 @@
+import type { Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import type { Client } from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
@@ -48,33 +49,37 @@ export class PostgresBatch implements Batch {
 
   private async send(statement: string, write: (sink: Sink) => Promise<number>): Promise<number> {
     const stream = this.client.query(copyFrom(statement));
-    const ended = finished(stream);
+    let refusal: unknown = null;
+    const ended = finished(stream).catch((error: unknown) => {
+      refusal = error;
+      throw error;
+    });
     // Whoever waits for `ended` gets the error; this only keeps it from counting as unhandled before that.
     ended.catch(() => undefined);
-    const sink: Sink = (bytes) =>
-      Promise.race([
-        ended,
-        new Promise<void>((resolve, reject) => stream.write(bytes, (error) => (error ? reject(error) : resolve()))),
-      ]);
-    let sent: { rows: number } | { error: unknown };
     try {
+      const sink = sinkInto(stream, ended);
       await sink(COPY_SIGNATURE);
-      sent = { rows: await write(sink) };
+      const rows = await write(sink);
+      stream.end(COPY_TRAILER);
+      await ended;
+      return rows;
     } catch (error) {
-      sent = { error };
+      if (refusal !== null) throw refusal as Error;
+      // Tells the server to give the COPY up; its answer to that is not the reason.
+      stream.destroy(new Error('the file cannot be loaded'));
+      await ended.catch(() => undefined);
+      throw error;
     }
-    if ('rows' in sent) stream.end(COPY_TRAILER);
-    // Tells the server to give the COPY up; when the server was first, there is nothing left to tell.
-    else if (stream.errored === null) stream.destroy(new Error('the file cannot be loaded'));
-    await ended.catch((error: unknown) => {
-      // The server's answer to being told to give up is not the reason.
-      sent = 'error' in sent && sent.error !== error && !isServers(sent.error) ? sent : { error };
-    });
-    if ('error' in sent) throw sent.error;
-    return sent.rows;
   }
 }
 
-function isServers(error: unknown): boolean {
-  return refusedRow(error) !== null;
+function sinkInto(stream: Writable, ended: Promise<void>): Sink {
+  const write = (bytes: Buffer) =>
+    new Promise<void>((resolve, reject) => {
+      stream.write(bytes, (error) => {
+        if (error) reject(error);
+        else resolve();
+      });
+    });
+  return (bytes) => Promise.race([ended, write(bytes)]);
 }

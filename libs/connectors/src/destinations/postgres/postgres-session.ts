@@ -69,12 +69,7 @@ export class PostgresSession extends LoadSession {
 
   override touched(after: string | null, limit: number): Promise<TouchedEntry[]> {
     return this.guarded(async () => {
-      const { rows } = await this.writer.query<ListingRow & { version: string }>(TOUCHED, [
-        this.ingestionId,
-        after ?? '',
-        limit,
-      ]);
-      return rows.map((row) => ({ ...toEntry(row), version: row.version }));
+      return (await this.writer.query<TouchedEntry>(TOUCHED, [this.ingestionId, after ?? '', limit])).rows;
     });
   }
 

@@ -1,0 +1,128 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { Destination, DuckDb, FileSource, formatReaders, LoadError, type LoadSession } from '@sluice/connectors';
+import { RunRecorder, type RunError } from '@sluice/ingestion';
+import { CONFIG, type Config } from '@sluice/kernel';
+import { Files } from './files';
+import { IngestionRun } from './ingestion-run';
+import { Loader } from './loader';
+import { type RunOutcome, type RunRequest, RunStopped } from './run';
+import { TableSchema } from './table-schema';
+import { Tally, toRunError } from './tally';
+
+/**
+ * Executes one run of an ingestion. Called by the flow-runner alone, after Prefect accepted RUNNING.
+ *
+ * The order of things is what makes each row arrive once: the lease first, then the run row (queued -> running by compare-and-set), then
+ * batches that commit rows and ledger together under the fence, then the mirror in the control database.
+ */
+@Injectable()
+export class BatchOrchestrator {
+  constructor(
+    @Inject(CONFIG) private readonly config: Config,
+    private readonly destination: Destination,
+    private readonly recorder: RunRecorder,
+    private readonly duckDb: DuckDb,
+  ) {}
+
+  /**
+   * Never raises for what can happen to a run: the outcome says it. `null`: the run belongs to another process by now, which will report
+   * its end. Raises only when the control database cannot be written.
+   */
+  async runIngestion(request: RunRequest): Promise<RunOutcome | null> {
+    const tally = new Tally();
+    let session: LoadSession | null;
+    try {
+      session = await this.destination.acquire(request.order.id, request.runId);
+    } catch (error) {
+      return this.failBeforeStart(request, tally, error);
+    }
+    if (session === null) return this.skip(request, tally);
+    try {
+      if (!(await this.claim(request)))
+        return outcome('cancelled', 'The run was ended before it began; nothing was loaded.', tally);
+      return await this.end(request, tally, await this.attempt(request, session, tally));
+    } finally {
+      await session.close();
+      await this.duckDb.close();
+    }
+  }
+
+  /** A row that is running already belongs to a process which is gone: the lease in our hands proves it. */
+  private async claim({ runId, executor }: RunRequest): Promise<boolean> {
+    return (await this.recorder.start(runId, executor)) || (await this.recorder.takeOver(runId, executor));
+  }
+
+  /** What stopped the run, or `null`. */
+  private async attempt(request: RunRequest, session: LoadSession, tally: Tally): Promise<unknown> {
+    const signal = AbortSignal.any([request.signal, session.lost]);
+    try {
+      await this.compose(request, session, tally, signal).execute();
+      return null;
+    } catch (error) {
+      return signal.aborted ? signal.reason : error;
+    }
+  }
+
+  private compose(request: RunRequest, session: LoadSession, tally: Tally, signal: AbortSignal): IngestionRun {
+    const { order } = request;
+    const { recorder, config } = this;
+    const source = new FileSource({
+      path: order.source.path,
+      pattern: order.source.file_pattern,
+      roots: config.SLUICE_FILE_ROOTS,
+    });
+    const files = new Files(source, formatReaders(this.duckDb), order.format);
+    const schema = new TableSchema(order, session, recorder, files);
+    const loader = new Loader(
+      session,
+      files,
+      schema,
+      { schema: order.destination.schema, table: order.destination.table },
+      signal,
+    );
+    const budget = { files: config.SLUICE_BATCH_FILES, bytes: config.SLUICE_BATCH_BYTES };
+    return new IngestionRun(request, { session, recorder, files, schema, loader, tally, budget }, signal);
+  }
+
+  private async end(request: RunRequest, tally: Tally, fault: unknown): Promise<RunOutcome | null> {
+    const status = statusOf(fault, tally);
+    if (fault !== null) tally.error(toRunError(fault, null));
+    const result = outcome(status, summaryOf(fault, tally), tally);
+    const { metrics, errors } = result;
+    const mine = await this.recorder.end(request.runId, request.executor, { status, metrics, errors });
+    return mine ? result : null;
+  }
+
+  /** A row which is not queued any more belongs to the very process that holds the lease: the flow run was started twice. */
+  private async skip(request: RunRequest, tally: Tally): Promise<RunOutcome | null> {
+    const mine = await this.recorder.dismiss(request.runId, 'skipped', []);
+    return mine ? outcome('skipped', 'Another run of this ingestion is active; this one did nothing.', tally) : null;
+  }
+
+  private async failBeforeStart(request: RunRequest, tally: Tally, error: unknown): Promise<RunOutcome> {
+    const fault: RunError = toRunError(error, null);
+    tally.error(fault);
+    await this.recorder.dismiss(request.runId, 'failed', [fault]);
+    return outcome('failed', fault.message, tally);
+  }
+}
+
+function statusOf(fault: unknown, { metrics }: Tally): 'success' | 'partial' | 'failed' | 'cancelled' | 'crashed' {
+  if (fault instanceof RunStopped) return fault.outcome;
+  if (fault !== null) return 'failed';
+  if (metrics.files_failed === 0) return 'success';
+  return metrics.files_processed === 0 ? 'failed' : 'partial';
+}
+
+function summaryOf(fault: unknown, { metrics }: Tally): string {
+  if (fault instanceof RunStopped || fault instanceof LoadError) return fault.message;
+  if (fault !== null) return `The run failed: ${fault instanceof Error ? fault.message : String(fault)}`;
+  const failed = metrics.files_failed === 0 ? '' : `, ${metrics.files_failed} files failed`;
+  return metrics.files_processed === 0 && failed === ''
+    ? 'Nothing new to load.'
+    : `${metrics.rows_ingested} rows of ${metrics.files_processed} files loaded${failed}.`;
+}
+
+function outcome(status: RunOutcome['status'], summary: string, tally: Tally): RunOutcome {
+  return { status, summary, metrics: tally.snapshot(), errors: tally.errors, files: tally.files };
+}

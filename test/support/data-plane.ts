@@ -1,0 +1,124 @@
+import { randomUUID } from 'node:crypto';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { Client, type QueryResultRow } from 'pg';
+import { DataSource } from 'typeorm';
+import { BatchOrchestrator, type RunOutcome } from '@sluice/batch-orchestrator';
+import { DuckDb, PostgresDestination } from '@sluice/connectors';
+import { controlDatabase, migrate } from '@sluice/database';
+import { RunRecorder, type RunningOrder } from '@sluice/ingestion';
+import { readConfig, Secret } from '@sluice/kernel';
+import { freshDatabase, templateDatabase } from './database';
+
+/** An order as tests want it; what is left out is a plain one. */
+export type OrderOverrides = Partial<Pick<RunningOrder, 'format' | 'on_schema_change'>> & {
+  pattern?: string;
+  table?: string;
+};
+
+export interface Plane {
+  controlUrl: string;
+  destinationUrl: string;
+  recorder: RunRecorder;
+  orchestrator: BatchOrchestrator;
+  /** The folder of the source; `write` puts files below it. */
+  folder: string;
+  write(path: string, content: string | Buffer): Promise<void>;
+  order(overrides?: OrderOverrides): Promise<RunningOrder>;
+  /** One run, as a flow run would make it. */
+  run(order: RunningOrder, signal?: AbortSignal): Promise<RunOutcome>;
+  rows<T extends QueryResultRow>(sql: string): Promise<T[]>;
+  close(): Promise<void>;
+}
+
+/** Control database, destination and a folder of their own, and the real orchestrator between them; only Prefect is left out. */
+export async function dataPlane(env: Record<string, string> = {}): Promise<Plane> {
+  const control = await freshDatabase(await templateDatabase('control', async (url) => void (await migrate(url))));
+  const destination = await freshDatabase();
+  const folder = await mkdtemp(join(tmpdir(), 'sluice-data-'));
+  const dataSource = await new DataSource(controlDatabase(control.url)).initialize();
+  const client = new Client({ connectionString: destination.url });
+  await client.connect();
+  const config = readConfig({
+    DATABASE_URL: control.url,
+    DESTINATION_URL: destination.url,
+    PREFECT_API_URL: 'http://127.0.0.1:1/api',
+    SLUICE_FILE_ROOTS: folder,
+    ...env,
+  });
+  const recorder = new RunRecorder(dataSource);
+  const orchestrator = new BatchOrchestrator(
+    config,
+    new PostgresDestination({ url: new Secret(destination.url), leaseSeconds: config.SLUICE_LEASE_SECONDS }),
+    recorder,
+    new DuckDb({ memoryMb: 160, threads: 2, tempDir: tmpdir() }),
+  );
+  return {
+    controlUrl: control.url,
+    destinationUrl: destination.url,
+    recorder,
+    orchestrator,
+    folder,
+    write: async (path, content) => {
+      await mkdir(dirname(join(folder, path)), { recursive: true });
+      await writeFile(join(folder, path), content);
+    },
+    order: (overrides = {}) => insertOrder(dataSource, recorder, folder, overrides),
+    run: (order, signal) => runOnce(recorder, orchestrator, order, signal),
+    rows: async <T extends QueryResultRow>(sql: string) => (await client.query<T>(sql)).rows,
+    close: async () => {
+      await client.end();
+      await dataSource.destroy();
+      await Promise.all([control.drop(), destination.drop(), rm(folder, { recursive: true, force: true })]);
+    },
+  };
+}
+
+async function insertOrder(
+  dataSource: DataSource,
+  recorder: RunRecorder,
+  folder: string,
+  overrides: OrderOverrides,
+): Promise<RunningOrder> {
+  const id = randomUUID();
+  const {
+    format = { type: 'auto', options: {} },
+    on_schema_change = 'append_new_columns',
+    pattern = '*',
+    table = 't',
+  } = overrides;
+  await dataSource.query(
+    `INSERT INTO sluice_control.ingestion (id, name, status, source, format, destination, on_schema_change, quality, credential_keys)
+     VALUES ($1, $2, 'draft', $3, $4, $5, $6, '{}', '{}')`,
+    [
+      id,
+      `test ${id}`,
+      JSON.stringify({ type: 'file', path: folder, file_pattern: pattern, options: {} }),
+      JSON.stringify(format),
+      JSON.stringify({ schema: 'public', table, write_mode: 'append', merge_keys: [] }),
+      on_schema_change,
+    ],
+  );
+  const order = await recorder.findOrder(id);
+  if (order === null) throw new Error('the order just inserted is not there');
+  return order;
+}
+
+async function runOnce(
+  recorder: RunRecorder,
+  orchestrator: BatchOrchestrator,
+  order: RunningOrder,
+  signal = new AbortController().signal,
+): Promise<RunOutcome> {
+  const entered = await recorder.enter({
+    ingestionId: order.id,
+    flowRunId: randomUUID(),
+    runId: null,
+    scheduled: true,
+  });
+  const report = { log: () => undefined, progress: () => undefined };
+  const outcome = await orchestrator.runIngestion({ order, runId: entered.id, executor: randomUUID(), signal, report });
+  if (outcome === null) throw new Error('the run belongs to another process');
+  return outcome;
+}
