@@ -4,7 +4,7 @@ import { OrchestrationGateway } from '@sluice/orchestration-gateway';
 import { DataSource } from 'typeorm';
 import type { DeploymentStep } from './deployment-steps';
 import { mayHaveArrived, messageOf, saying, takenIndex } from './faults';
-import type { Ingestion } from './ingestion.entity';
+import type { IngestionRow } from './ingestion.entity';
 import { type Claim, OperationClaims } from './operation-claims';
 import { Tombstones, within } from './tombstones';
 
@@ -26,10 +26,10 @@ export class Agreement {
   /** `step` null: the database alone. `sentence`: what is said when Prefect cannot be used. */
   async change(
     claim: Claim,
-    changes: Partial<Ingestion>,
+    changes: Partial<IngestionRow>,
     step: DeploymentStep | null,
     sentence: string,
-  ): Promise<Ingestion> {
+  ): Promise<IngestionRow> {
     if (!step) return this.inDatabase(claim, changes);
     const following = await this.inPrefect(claim, step, sentence);
     const row = await this.inDatabase(claim, { ...changes, ...following }, step);
@@ -43,7 +43,7 @@ export class Agreement {
     await this.tombstones.sweep(ingestionId, COURTESY_MS);
   }
 
-  private async inPrefect(claim: Claim, step: DeploymentStep, sentence: string): Promise<Partial<Ingestion>> {
+  private async inPrefect(claim: Claim, step: DeploymentStep, sentence: string): Promise<Partial<IngestionRow>> {
     await saying(sentence, () => this.gateway.assertInitialized());
     try {
       return await saying(sentence, () => step.apply());
@@ -53,7 +53,7 @@ export class Agreement {
     }
   }
 
-  private async inDatabase(claim: Claim, changes: Partial<Ingestion>, step?: DeploymentStep): Promise<Ingestion> {
+  private async inDatabase(claim: Claim, changes: Partial<IngestionRow>, step?: DeploymentStep): Promise<IngestionRow> {
     const row = await this.claims.save(claim, changes).catch(async (error: unknown) => {
       if (step) await this.undo(claim, step);
       throw takenIndex(error) === 'ingestion_name' ? new NameTaken(changes.name ?? '') : error;
@@ -79,9 +79,8 @@ export class Agreement {
   }
 
   private async afterwards(claim: Claim, step: DeploymentStep): Promise<void> {
-    if (!step.afterwards) return;
     try {
-      await within(COURTESY_MS, () => step.afterwards!());
+      await within(COURTESY_MS, () => step.afterwards?.() ?? Promise.resolve());
     } catch (error) {
       claim.driftSuspected = true;
       this.logger.warn(`Deployment of ingestion ${claim.row.id} is still to be removed: ${messageOf(error)}`);

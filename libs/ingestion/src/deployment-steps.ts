@@ -1,20 +1,20 @@
 import { Injectable } from '@nestjs/common';
 import { type DeploymentSpec, OrchestrationGateway } from '@sluice/orchestration-gateway';
-import type { Ingestion } from './ingestion.entity';
+import type { IngestionRow } from './ingestion.entity';
 import { sameTimetable, timetableOf } from './rules';
 import type { ScheduleSpec } from './types';
 
 /** A change in Prefect that can be taken back until the database has followed. */
 export interface DeploymentStep {
   /** Gives the columns that follow from it. */
-  apply(): Promise<Partial<Ingestion>>;
+  apply(): Promise<Partial<IngestionRow>>;
   undo(): Promise<unknown>;
   /** What can only be done, and need not be undone, once the database has followed. */
   afterwards?(): Promise<void>;
 }
 
 /** What the deployment of this row should be. */
-export function deploymentSpec(row: Pick<Ingestion, 'id' | 'name' | 'status' | 'schedule'>): DeploymentSpec {
+export function deploymentSpec(row: Pick<IngestionRow, 'id' | 'name' | 'status' | 'schedule'>): DeploymentSpec {
   const timetable = row.schedule && timetableOf(row.schedule);
   return { ingestionId: row.id, title: row.name, timetable, paused: row.status === 'paused' };
 }
@@ -26,8 +26,8 @@ export class DeploymentSteps {
 
   /** The step a wanted schedule needs; `null` when Prefect need not know. */
   forSchedule(
-    row: Ingestion,
-    wanted: Pick<Ingestion, 'name'> & { schedule: ScheduleSpec | null },
+    row: IngestionRow,
+    wanted: Pick<IngestionRow, 'name'> & { schedule: ScheduleSpec | null },
   ): DeploymentStep | null {
     const next = { ...row, ...wanted };
     if (!wanted.schedule) return row.prefect_deployment_id ? this.withdraw(row, row.prefect_deployment_id) : null;
@@ -37,24 +37,24 @@ export class DeploymentSteps {
   }
 
   /** `null` without a deployment: then only the status changes. */
-  forPause(row: Ingestion, paused: boolean): DeploymentStep | null {
+  forPause(row: IngestionRow, paused: boolean): DeploymentStep | null {
     const deploymentId = row.prefect_deployment_id;
     if (!deploymentId) return null;
-    const next: Ingestion = { ...row, status: paused ? 'paused' : 'active' };
+    const next: IngestionRow = { ...row, status: paused ? 'paused' : 'active' };
     return {
       apply: async () => ((await this.gateway.setPaused(deploymentId, paused)) ? {} : this.created(next)),
       undo: () => this.gateway.setPaused(deploymentId, row.status === 'paused'),
     };
   }
 
-  private first(next: Ingestion): DeploymentStep {
+  private first(next: IngestionRow): DeploymentStep {
     return {
       apply: async () => ({ ...(await this.created(next)), status: next.status === 'paused' ? 'paused' : 'active' }),
       undo: () => this.gateway.removeDeployment(next.id),
     };
   }
 
-  private change(row: Ingestion, next: Ingestion, deploymentId: string): DeploymentStep {
+  private change(row: IngestionRow, next: IngestionRow, deploymentId: string): DeploymentStep {
     let before: DeploymentSpec = deploymentSpec(row);
     return {
       apply: async () => {
@@ -68,7 +68,7 @@ export class DeploymentSteps {
   }
 
   /** Pausing proves that Prefect can be used and can be taken back; removing comes when the row no longer needs the deployment. */
-  private withdraw(row: Ingestion, deploymentId: string): DeploymentStep {
+  private withdraw(row: IngestionRow, deploymentId: string): DeploymentStep {
     return {
       apply: async () => {
         await this.gateway.setPaused(deploymentId, true);
@@ -80,7 +80,7 @@ export class DeploymentSteps {
   }
 
   /** Also for a deployment that somebody has removed from Prefect: it is made again. */
-  private async created(next: Ingestion): Promise<Partial<Ingestion>> {
+  private async created(next: IngestionRow): Promise<Partial<IngestionRow>> {
     const deployment = await this.gateway.upsertDeployment(deploymentSpec(next));
     return { prefect_deployment_id: deployment.id };
   }

@@ -1,13 +1,13 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { CONFIG, type Config } from '@sluice/kernel';
 import { CredentialVault } from './credential-vault';
-import type { Ingestion } from './ingestion.entity';
+import type { IngestionRow } from './ingestion.entity';
 import type { CreateIngestion, UpdateIngestion } from './inputs';
 import * as rules from './rules';
 
 /** The columns a caller decides. */
 export type Draft = Pick<
-  Ingestion,
+  IngestionRow,
   | 'name'
   | 'source'
   | 'format'

@@ -6,7 +6,7 @@ import { Agreement } from './agreement';
 import { DeploymentSteps } from './deployment-steps';
 import { Drafting } from './drafting';
 import { SENTENCE } from './faults';
-import type { Ingestion } from './ingestion.entity';
+import type { IngestionRow } from './ingestion.entity';
 import type { UpdateIngestion } from './inputs';
 import { OperationClaims } from './operation-claims';
 
@@ -21,7 +21,7 @@ export class IngestionChange {
     private readonly drafting: Drafting,
   ) {}
 
-  async update(id: string, input: UpdateIngestion): Promise<Ingestion> {
+  async update(id: string, input: UpdateIngestion): Promise<IngestionRow> {
     const changes = this.drafting.changes(id, input);
     return this.claims.hold(id, 'update', async (claim) => {
       if (changes.name !== undefined) await this.assertFree(changes.name, id);
@@ -31,13 +31,13 @@ export class IngestionChange {
     });
   }
 
-  pause(id: string): Promise<Ingestion> {
+  pause(id: string): Promise<IngestionRow> {
     return this.claims.hold(id, 'pause', (claim) =>
       this.agreement.change(claim, { status: 'paused' }, this.steps.forPause(claim.row, true), SENTENCE.pause),
     );
   }
 
-  resume(id: string): Promise<Ingestion> {
+  resume(id: string): Promise<IngestionRow> {
     return this.claims.hold(id, 'resume', (claim) => {
       const status = claim.row.schedule ? 'active' : 'draft';
       return this.agreement.change(claim, { status }, this.steps.forPause(claim.row, false), SENTENCE.resume);

@@ -8,7 +8,7 @@ import { COURTESY_MS } from './agreement';
 import { deploymentSpec } from './deployment-steps';
 import { Drafting } from './drafting';
 import { mayHaveArrived, messageOf, saying, SENTENCE, takenIndex } from './faults';
-import { Ingestion } from './ingestion.entity';
+import { Ingestion, type IngestionRow } from './ingestion.entity';
 import type { CreateIngestion } from './inputs';
 import { CLAIM_SECONDS, type Claim, OperationClaims } from './operation-claims';
 import { Tombstones } from './tombstones';
@@ -31,7 +31,7 @@ export class IngestionCreation {
     private readonly drafting: Drafting,
   ) {}
 
-  async create(input: CreateIngestion, idempotencyKey?: string): Promise<Ingestion> {
+  async create(input: CreateIngestion, idempotencyKey?: string): Promise<IngestionRow> {
     const id = randomUUID();
     const draft = this.drafting.whole(id, input);
     const row = { id, ...draft, idempotency_key: null as string | null, idempotency_digest: null as string | null };
@@ -40,7 +40,7 @@ export class IngestionCreation {
   }
 
   /** A key seen before answers what was made then. A key whose first call failed is free again. */
-  private async once(row: NewIngestion): Promise<Ingestion> {
+  private async once(row: NewIngestion): Promise<IngestionRow> {
     const before = await this.replayed(row);
     if (before) return before;
     return this.make(row).catch(async (error: unknown) => {
@@ -51,8 +51,8 @@ export class IngestionCreation {
     });
   }
 
-  private async replayed(row: NewIngestion): Promise<Ingestion | null> {
-    const [before] = await rowsOf<Ingestion>(
+  private async replayed(row: NewIngestion): Promise<IngestionRow | null> {
+    const [before] = await rowsOf<IngestionRow>(
       this.dataSource,
       `SELECT * FROM sluice_control.ingestion WHERE idempotency_key = $1`,
       [row.idempotency_key],
@@ -67,11 +67,11 @@ export class IngestionCreation {
     );
   }
 
-  private make(row: NewIngestion): Promise<Ingestion> {
+  private make(row: NewIngestion): Promise<IngestionRow> {
     return row.schedule ? this.scheduled(row) : this.insert({ ...row, status: 'draft' });
   }
 
-  private async scheduled(draft: NewIngestion): Promise<Ingestion> {
+  private async scheduled(draft: NewIngestion): Promise<IngestionRow> {
     await saying(SENTENCE.create, () => this.gateway.assertInitialized());
     const claim = await this.provision(draft);
     try {
@@ -90,7 +90,7 @@ export class IngestionCreation {
     return { operationId, operation: 'create', row, driftSuspected: false };
   }
 
-  private async deploy(claim: Claim): Promise<Ingestion> {
+  private async deploy(claim: Claim): Promise<IngestionRow> {
     const deployment = await saying(SENTENCE.create, () => this.gateway.upsertDeployment(deploymentSpec(claim.row)));
     const active = { status: 'active', prefect_deployment_id: deployment.id } as const;
     const row = await this.claims.save(claim, { ...active, ...RELEASED });
@@ -98,7 +98,9 @@ export class IngestionCreation {
     throw new OrchestrationUnavailable('timeout', SENTENCE.create);
   }
 
-  private async insert(row: NewIngestion & Pick<Ingestion, 'status'> & Partial<Ingestion>): Promise<Ingestion> {
+  private async insert(
+    row: NewIngestion & Pick<IngestionRow, 'status'> & Partial<IngestionRow>,
+  ): Promise<IngestionRow> {
     try {
       const query = this.dataSource
         .createQueryBuilder()
@@ -106,7 +108,7 @@ export class IngestionCreation {
         .into(Ingestion)
         .values(row as QueryDeepPartialEntity<Ingestion>)
         .returning('*');
-      return ((await query.execute()).raw as [Ingestion])[0];
+      return ((await query.execute()).raw as [IngestionRow])[0];
     } catch (error) {
       throw takenIndex(error) === 'ingestion_name' ? new NameTaken(row.name) : error;
     }
@@ -128,6 +130,6 @@ export class IngestionCreation {
 }
 
 type NewIngestion = Omit<
-  Ingestion,
+  IngestionRow,
   'status' | 'prefect_deployment_id' | 'drift_suspected' | 'created_at' | 'updated_at' | `operation${string}`
 >;

@@ -3,7 +3,7 @@ import { IngestionNotFound } from '@sluice/kernel';
 import { rowsOf } from '@sluice/database';
 import { OrchestrationGateway } from '@sluice/orchestration-gateway';
 import { DataSource } from 'typeorm';
-import type { Ingestion } from './ingestion.entity';
+import type { IngestionRow } from './ingestion.entity';
 import { newestAfter, newestKey, pageLimit, pageOf } from './page';
 import { oneOf } from './rules/refuse';
 import { knownId } from './uuid';
@@ -45,35 +45,35 @@ export class IngestionReads {
     const limit = pageLimit(request);
     const status = request.status === undefined ? null : oneOf('status', request.status, SHOWN);
     const parameters = [status, request.name ?? null, ...newestAfter(request), limit + 1];
-    const page = pageOf(await rowsOf<Ingestion>(this.dataSource, LIST, parameters), limit, newestKey);
+    const page = pageOf(await rowsOf<IngestionRow>(this.dataSource, LIST, parameters), limit, newestKey);
     return { ...page, items: await this.views(page.items) };
   }
 
-  async view(row: Ingestion): Promise<IngestionView> {
-    const [view] = await this.views([row]);
-    return view!;
+  async view(row: IngestionRow): Promise<IngestionView> {
+    const [facts, planned] = await Promise.all([this.facts([row]), this.planned([row])]);
+    return viewOf(row, facts, planned);
   }
 
-  async find(id: string): Promise<Ingestion> {
+  async find(id: string): Promise<IngestionRow> {
     const missing = (it: string) => new IngestionNotFound(it);
     const sql = `SELECT * FROM sluice_control.ingestion WHERE id = $1 AND status <> 'provisioning'`;
-    const [row] = await rowsOf<Ingestion>(this.dataSource, sql, [knownId(id, missing)]);
+    const [row] = await rowsOf<IngestionRow>(this.dataSource, sql, [knownId(id, missing)]);
     if (!row) throw missing(id);
     return row;
   }
 
-  private async views(rows: Ingestion[]): Promise<IngestionView[]> {
+  private async views(rows: IngestionRow[]): Promise<IngestionView[]> {
     const [facts, planned] = await Promise.all([this.facts(rows), this.planned(rows)]);
-    return rows.map((row) => viewOf(row, facts.get(row.id), planned.get(row.prefect_deployment_id ?? '') ?? null));
+    return rows.map((row) => viewOf(row, facts, planned));
   }
 
-  private async facts(rows: Ingestion[]): Promise<Map<string, Facts>> {
+  private async facts(rows: IngestionRow[]): Promise<Map<string, Facts>> {
     const found = await rowsOf<Facts>(this.dataSource, FACTS, [rows.map((row) => row.id)]);
     return new Map(found.map((facts) => [facts.id, facts]));
   }
 
   /** A reader never waits for, nor fails with, Prefect: unknown is `null`. */
-  private async planned(rows: Ingestion[]): Promise<Map<string, Date>> {
+  private async planned(rows: IngestionRow[]): Promise<Map<string, Date>> {
     const asked = rows.filter((row) => row.status === 'active' && row.schedule?.frequency !== 'manual');
     const ids = asked.flatMap((row) => row.prefect_deployment_id ?? []);
     if (ids.length === 0) return new Map();
@@ -81,7 +81,8 @@ export class IngestionReads {
   }
 }
 
-function viewOf(row: Ingestion, facts: Facts | undefined, next_run_time: Date | null): IngestionView {
+function viewOf(row: IngestionRow, known: Map<string, Facts>, planned: Map<string, Date>): IngestionView {
+  const facts = known.get(row.id);
   return {
     id: row.id,
     name: row.name,
@@ -97,7 +98,7 @@ function viewOf(row: Ingestion, facts: Facts | undefined, next_run_time: Date | 
       last_run_id: facts?.last_run_id ?? null,
       last_run_time: facts?.last_run_time ?? null,
       last_run_status: facts?.last_run_status ?? null,
-      next_run_time,
+      next_run_time: planned.get(row.prefect_deployment_id ?? '') ?? null,
       schema_version: facts?.schema_version ?? 0,
     },
     created_at: row.created_at,

@@ -3,7 +3,7 @@ import { IngestionNotFound } from '@sluice/kernel';
 import { rowsOf } from '@sluice/database';
 import { DataSource } from 'typeorm';
 import { COURTESY_MS } from './agreement';
-import type { Ingestion } from './ingestion.entity';
+import type { IngestionRow } from './ingestion.entity';
 import { Tombstones } from './tombstones';
 import { knownId } from './uuid';
 
@@ -37,4 +37,6 @@ DELETE FROM sluice_control.ingestion WHERE id = $1 AND status <> 'provisioning'
 RETURNING prefect_deployment_id, operation_id, drift_suspected,
   greatest(0, coalesce(extract(epoch FROM operation_expires_at - now()), 0))::float8 AS claimed_for`;
 
-type Deleted = Pick<Ingestion, 'prefect_deployment_id' | 'operation_id' | 'drift_suspected'> & { claimed_for: number };
+type Deleted = Pick<IngestionRow, 'prefect_deployment_id' | 'operation_id' | 'drift_suspected'> & {
+  claimed_for: number;
+};

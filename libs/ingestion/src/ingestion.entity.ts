@@ -78,3 +78,6 @@ export class Ingestion {
   @Column('timestamptz')
   updated_at!: Date;
 }
+
+/** A row as plain data. */
+export type IngestionRow = { [Column in keyof Ingestion]: Ingestion[Column] };

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { Injectable, Logger } from '@nestjs/common';
-import { Conflict, IngestionNotFound, RunActive, ValueError } from '@sluice/kernel';
+import { Conflict, IngestionNotFound, OrchestrationUnavailable, RunActive, ValueError } from '@sluice/kernel';
 import { rowsOf } from '@sluice/database';
 import { OrchestrationGateway } from '@sluice/orchestration-gateway';
 import { DataSource } from 'typeorm';
@@ -8,7 +8,7 @@ import { Agreement } from './agreement';
 import { isOrphan, messageOf, saying, SENTENCE } from './faults';
 import type { TriggerInput } from './inputs';
 import { CLAIM_SECONDS, type Claim, OperationClaims } from './operation-claims';
-import type { Run } from './run.entity';
+import type { RunRow } from './run.entity';
 import { moveRun, NO_METRICS, runError } from './run-moves';
 import { type ActiveRun, RunSettlement } from './run-settlement';
 import type { Triggered } from './views';
@@ -36,13 +36,14 @@ export class ManualTrigger {
     }
   }
 
-  private async underClaim({ row }: Claim): Promise<Triggered> {
+  private async underClaim(claim: Claim): Promise<Triggered> {
+    const { row } = claim;
     if (!row.prefect_deployment_id) throw withoutDeployment(row.id);
     await saying(SENTENCE.trigger, () => this.gateway.assertInitialized());
     await saying(SENTENCE.trigger, () => this.assertNoneActive(row.id));
     const runId = await this.queue(row.id);
     const request = { deploymentId: row.prefect_deployment_id, ingestionId: row.id, runId };
-    const flowRunId = await this.createFlowRun(request);
+    const flowRunId = await this.createFlowRun(claim, request);
     await this.remember(row.id, runId, flowRunId);
     return { run_id: runId, flow_run_id: flowRunId };
   }
@@ -80,10 +81,11 @@ export class ManualTrigger {
     return id;
   }
 
-  private async createFlowRun(request: { deploymentId: string; ingestionId: string; runId: string }): Promise<string> {
+  private async createFlowRun(claim: Claim, request: FlowRunRequest): Promise<string> {
     try {
       return (await saying(SENTENCE.trigger, () => this.gateway.createFlowRun(request))).flowRunId;
     } catch (error) {
+      claim.driftSuspected = isMissing(error);
       return this.giveUp(request.runId, request.ingestionId, error);
     }
   }
@@ -93,7 +95,7 @@ export class ManualTrigger {
     const errors = [runError('OrchestrationUnavailable', `It was not started: ${messageOf(cause)}`, true)];
     if (await moveRun(this.dataSource, runId, { from: 'queued', to: 'failed', errors })) throw cause;
     const sql = `SELECT flow_run_id, started_at FROM sluice_control.run WHERE id = $1`;
-    const [run] = await rowsOf<Pick<Run, 'flow_run_id' | 'started_at'>>(this.dataSource, sql, [runId]);
+    const [run] = await rowsOf<Pick<RunRow, 'flow_run_id' | 'started_at'>>(this.dataSource, sql, [runId]);
     if (!run) throw new IngestionNotFound(ingestionId);
     if (run.started_at && run.flow_run_id) return run.flow_run_id;
     throw cause;
@@ -110,6 +112,17 @@ export class ManualTrigger {
     await this.agreement.yieldToDeletion(ingestionId);
     throw new IngestionNotFound(ingestionId);
   }
+}
+
+interface FlowRunRequest {
+  deploymentId: string;
+  ingestionId: string;
+  runId: string;
+}
+
+/** The gateway's word for a deployment that somebody removed from Prefect: the reconciler makes it again. */
+function isMissing(error: unknown): boolean {
+  return error instanceof OrchestrationUnavailable && error.reason === 'not_initialized';
 }
 
 const NEVER_SENT = { status: 'failed', because: 'It was never handed to Prefect.' } as const;

@@ -4,7 +4,7 @@ import { Conflict, IngestionNotFound } from '@sluice/kernel';
 import { rowsOf } from '@sluice/database';
 import { DataSource, type EntityManager, type QueryDeepPartialEntity } from 'typeorm';
 import { messageOf } from './faults';
-import { Ingestion, type Operation } from './ingestion.entity';
+import { Ingestion, type IngestionRow, type Operation } from './ingestion.entity';
 import { knownId } from './uuid';
 
 /** Longer than the gateway's whole budget for an operation and its undoing; after it the reconciler takes the claim away. */
@@ -15,7 +15,7 @@ export interface Claim {
   readonly operationId: string;
   readonly operation: Operation;
   /** The row as it was when the claim was taken. */
-  readonly row: Ingestion;
+  readonly row: IngestionRow;
   /** Set it when Prefect may differ from the row: released with it, the reconciler brings Prefect to the row. */
   driftSuspected: boolean;
 }
@@ -45,7 +45,7 @@ export class OperationClaims {
 
   async take(id: string, operation: Operation): Promise<Claim> {
     const operationId = randomUUID();
-    const [row] = await rowsOf<Ingestion>(
+    const [row] = await rowsOf<IngestionRow>(
       this.dataSource,
       `UPDATE sluice_control.ingestion
        SET operation = $2, operation_id = $3, operation_expires_at = now() + make_interval(secs => $4)
@@ -62,22 +62,22 @@ export class OperationClaims {
    */
   async save(
     claim: Claim,
-    changes: Partial<Ingestion>,
+    changes: Partial<IngestionRow>,
     tx: EntityManager = this.dataSource.manager,
-  ): Promise<Ingestion | null> {
-    const { raw } = await tx
+  ): Promise<IngestionRow | null> {
+    const result = await tx
       .createQueryBuilder()
       .update(Ingestion)
       .set({ ...(changes as QueryDeepPartialEntity<Ingestion>), updated_at: () => 'now()' })
       .where('id = :id AND operation_id = :operationId', { id: claim.row.id, operationId: claim.operationId })
       .returning('*')
       .execute();
-    return (raw as Ingestion[])[0] ?? null;
+    return (result.raw as IngestionRow[])[0] ?? null;
   }
 
   /** The error of one who has not got or has lost the claim: `IngestionNotFound`, or `Conflict` while the ingestion exists. */
   async whyNot(id: string): Promise<Conflict | IngestionNotFound> {
-    const [row] = await rowsOf<Ingestion>(
+    const [row] = await rowsOf<IngestionRow>(
       this.dataSource,
       `SELECT operation FROM sluice_control.ingestion WHERE id = $1 AND status <> 'provisioning'`,
       [id],

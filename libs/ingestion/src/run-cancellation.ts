@@ -3,7 +3,7 @@ import { Conflict } from '@sluice/kernel';
 import { type FlowRunPhase, OrchestrationGateway } from '@sluice/orchestration-gateway';
 import { DataSource } from 'typeorm';
 import { saying, SENTENCE } from './faults';
-import type { Run } from './run.entity';
+import type { RunRow } from './run.entity';
 import { hasEnded, moveRun, runError } from './run-moves';
 import { endOf, RunSettlement } from './run-settlement';
 
@@ -16,7 +16,7 @@ export class RunCancellation {
     private readonly settlement: RunSettlement,
   ) {}
 
-  async cancel(run: Run): Promise<void> {
+  async cancel(run: RunRow): Promise<void> {
     if (hasEnded(run.status)) throw ended(run, run.status);
     const phase = run.flow_run_id ? await this.inPrefect(run.flow_run_id) : null;
     if (run.status === 'queued' && (await this.cancelQueued(run))) return;
@@ -27,13 +27,13 @@ export class RunCancellation {
     return saying(SENTENCE.cancel, () => this.gateway.cancelFlowRun(flowRunId));
   }
 
-  private cancelQueued(run: Run): Promise<boolean> {
+  private cancelQueued(run: RunRow): Promise<boolean> {
     const errors = [runError('Cancelled', 'It was cancelled before it started.', false)];
     return moveRun(this.dataSource, run.id, { from: 'queued', to: 'cancelled', errors });
   }
 
   /** Nothing to do while its process has it: it sees CANCELLING. A run whose process is gone is ended on Prefect's word. */
-  private async endRunning(run: Run, phase: FlowRunPhase | null): Promise<void> {
+  private async endRunning(run: RunRow, phase: FlowRunPhase | null): Promise<void> {
     const end = run.flow_run_id ? endOf(phase, null) : null;
     if (!end) return;
     await this.settlement.settle({ ...run, status: 'running' }, end);
@@ -41,6 +41,6 @@ export class RunCancellation {
   }
 }
 
-function ended(run: Run, status: string): Conflict {
+function ended(run: RunRow, status: string): Conflict {
   return new Conflict(`Run ${run.id} has already ended (${status}) and cannot be cancelled.`);
 }

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { IngestionNotFound } from '@sluice/kernel';
 import { rowsOf, type SqlRunner } from '@sluice/database';
 import { isOrphan } from './faults';
-import type { Run } from './run.entity';
+import type { RunRow } from './run.entity';
 import { hasEnded, NO_METRICS } from './run-moves';
 import type { RunStatus, RunTrigger } from './types';
 
@@ -19,7 +19,7 @@ export interface Entered {
   startedAt: Date | null;
 }
 
-type Found = Pick<Run, 'id' | 'status' | 'started_at'>;
+type Found = Pick<RunRow, 'id' | 'status' | 'started_at'>;
 
 /** The row a flow run belongs to; it is made when there is none, or when Prefect runs again what had ended. */
 export async function enterRun(sql: SqlRunner, entry: Entry): Promise<Entered> {

@@ -4,7 +4,7 @@ import { rowsOf } from '@sluice/database';
 import { DataSource } from 'typeorm';
 import { IngestionReads } from './ingestion-reads';
 import { keyAfter, newestAfter, newestKey, pageLimit, pageOf } from './page';
-import type { Run } from './run.entity';
+import type { RunRow } from './run.entity';
 import { knownId } from './uuid';
 import type { FileView, Page, PageRequest, RunView, SchemaVersionView } from './views';
 
@@ -33,10 +33,10 @@ export class RunReads {
     private readonly ingestions: IngestionReads,
   ) {}
 
-  async find(id: string): Promise<Run> {
+  async find(id: string): Promise<RunRow> {
     const missing = (it: string) => new RunNotFound(it);
     const sql = `SELECT * FROM sluice_control.run WHERE id = $1`;
-    const [run] = await rowsOf<Run>(this.dataSource, sql, [knownId(id, missing)]);
+    const [run] = await rowsOf<RunRow>(this.dataSource, sql, [knownId(id, missing)]);
     if (!run) throw missing(id);
     return run;
   }
@@ -48,7 +48,7 @@ export class RunReads {
   async list(ingestionId: string, request: PageRequest): Promise<Page<RunView>> {
     const [limit, after] = [pageLimit(request), newestAfter(request)];
     await this.ingestions.find(ingestionId);
-    const rows = await rowsOf<Run>(this.dataSource, RUNS, [ingestionId, ...after, limit + 1]);
+    const rows = await rowsOf<RunRow>(this.dataSource, RUNS, [ingestionId, ...after, limit + 1]);
     return pageOf(rows.map(viewOf), limit, newestKey);
   }
 
@@ -73,7 +73,7 @@ export class RunReads {
   }
 }
 
-function viewOf(run: Run): RunView {
+function viewOf(run: RunRow): RunView {
   return {
     id: run.id,
     ingestion_id: run.ingestion_id,

@@ -1,11 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import { type FlowRunPhase, OrchestrationGateway } from '@sluice/orchestration-gateway';
 import { DataSource } from 'typeorm';
-import type { Run } from './run.entity';
+import type { RunRow } from './run.entity';
 import { moveRun, runError } from './run-moves';
 import type { RunStatus } from './types';
 
-export type ActiveRun = Pick<Run, 'id' | 'flow_run_id'> & { status: 'queued' | 'running' };
+export type ActiveRun = Pick<RunRow, 'id' | 'flow_run_id'> & { status: 'queued' | 'running' };
 
 /** How Prefect ended a run whose own process has not said so. */
 export interface FoundEnded {

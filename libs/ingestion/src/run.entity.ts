@@ -39,3 +39,6 @@ export class Run {
   @Column('timestamptz', { nullable: true })
   ended_at!: Date | null;
 }
+
+/** A row as plain data. */
+export type RunRow = { [Column in keyof Run]: Run[Column] };

@@ -14,7 +14,7 @@ export function formatSpec(input: FormatInput = {}): FormatSpec {
 }
 
 function withoutGaps(options: FormatInput['options']): FormatOptions {
-  return Object.fromEntries(Object.entries(options ?? {}).filter(([, value]) => value !== undefined && value !== null));
+  return Object.fromEntries(Object.entries(options ?? {}).filter(([, value]) => value !== undefined));
 }
 
 function checked(options: FormatOptions): FormatOptions {
