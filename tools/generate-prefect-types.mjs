@@ -106,7 +106,7 @@ async function documentOf(apiUrl) {
 }
 
 const read = (url) => readFileSync(url, 'utf8');
-const print = (document) => `${JSON.stringify(document, null, 2)}\n`;
+const print = (document) => prettier.format(JSON.stringify(document), { parser: 'json', printWidth: 120 });
 
 function fail(sentence) {
   console.error(sentence);
@@ -115,12 +115,12 @@ function fail(sentence) {
 
 async function main([mode, apiUrl]) {
   if (mode === '--compare') {
-    const same = print(await documentOf(apiUrl)) === read(PINNED);
+    const same = (await print(await documentOf(apiUrl))) === read(PINNED);
     return same
       ? console.log('The pinned copy fits the running server.')
       : fail('The pinned copy differs from the running server: see --pin.');
   }
-  if (mode === '--pin') writeFileSync(PINNED, print(await documentOf(apiUrl)));
+  if (mode === '--pin') writeFileSync(PINNED, await print(await documentOf(apiUrl)));
   const types = await typesOf(JSON.parse(read(PINNED)));
   if (mode !== '--check') return writeFileSync(TYPES, types);
   if (types !== read(TYPES)) fail("Prefect's wire types are stale: run npm run generate.");

@@ -1,41 +1,114 @@
+import type { Clock } from '@sluice/kernel';
+import type { PrefectClient } from './prefect/client';
+import { unavailable } from './prefect/failures';
+import * as routes from './prefect/routes';
+import { PHASE_OF, STATE_OF, flowRunOf } from './prefect/words';
+import { Artifacts } from './runner/artifacts';
+import { LogQueue } from './runner/log-queue';
+import { Proposals, type Answered } from './runner/proposals';
+import { Pulse } from './runner/pulse';
 import type { FlowRun, FlowRunOutcome, FlowRunPhase, LogLine } from './types';
 
+const START_PATIENCE_MS = 30_000;
+const END_PATIENCE_MS = 60_000;
+/** A worker fetches runs up to 10 s before their time; more than this is not ours to wait for. */
+const LONGEST_WAIT_SECONDS = 60;
+const STARTABLE: ReadonlySet<FlowRunPhase> = new Set(['scheduled', 'pending', 'running', 'paused']);
+
 /**
- * The conversation of one flow run with Prefect, for the process that executes it. Contract stub.
- * State proposals carry a `transition_id`, so a retry is safe. Calls are retried through short outages (up to 60 s for the terminal state).
+ * The conversation of one flow run with Prefect, for the process that executes it.
+ * State proposals carry a `transition_id`, so a retry is safe. They are retried through outages: RUNNING for 30 s, the terminal state for 60 s.
  */
 export class FlowRunSession {
+  readonly #proposals: Proposals;
+  readonly #logs: LogQueue;
+  readonly #artifacts: Artifacts;
+  readonly #pulse: Pulse;
+
+  constructor(
+    private readonly prefect: PrefectClient,
+    private readonly clock: Clock,
+    private readonly flowRunId: string,
+  ) {
+    this.#proposals = new Proposals(prefect, clock, flowRunId);
+    this.#logs = new LogQueue(prefect, clock, flowRunId);
+    this.#artifacts = new Artifacts(prefect, flowRunId);
+    this.#pulse = new Pulse(prefect, clock, flowRunId);
+  }
+
   /** The flow run as it is now; `null` when Prefect does not know it. */
-  read(): Promise<FlowRun | null> {
-    throw new Error('contract');
+  async read(): Promise<FlowRun | null> {
+    const found = await this.prefect.find(routes.readFlowRun(this.flowRunId));
+    return found && flowRunOf(found);
   }
-  /** Proposes RUNNING. True only when Prefect answered ACCEPT. */
-  proposeRunning(): Promise<boolean> {
-    throw new Error('contract');
+
+  /**
+   * Proposes RUNNING. True only when Prefect accepted it (also when the acceptance got lost on its way and was repeated).
+   * Started before its time (workers fetch ahead), it waits as Prefect says. A run that is ended or being cancelled is not proposed at
+   * all: Prefect would accept RUNNING even after CANCELLED.
+   */
+  async proposeRunning(): Promise<boolean> {
+    for (;;) {
+      if (!(await this.#mayStart())) return false;
+      const answered = await this.#proposals.propose({ type: 'RUNNING' }, START_PATIENCE_MS);
+      const seconds = answered.details.delay_seconds;
+      if (answered.status !== 'WAIT' || seconds === undefined || seconds > LONGEST_WAIT_SECONDS)
+        return answered.accepted;
+      await this.clock.sleep(seconds * 1000);
+    }
   }
+
+  async #mayStart(): Promise<boolean> {
+    const run = await this.#proposals.patiently(() => this.read(), START_PATIENCE_MS);
+    return run !== null && STARTABLE.has(run.phase);
+  }
+
   /** Proposes the terminal state; `message` is a sentence for a person. When CANCELLING refuses it, CANCELLED is proposed instead. Returns the phase Prefect holds now. */
-  finish(_outcome: FlowRunOutcome, _message: string): Promise<FlowRunPhase> {
-    throw new Error('contract');
+  async finish(outcome: FlowRunOutcome, message: string): Promise<FlowRunPhase> {
+    const answered = await this.#proposals.propose({ ...STATE_OF[outcome], message }, END_PATIENCE_MS);
+    if (answered.accepted || answered.state?.type !== 'CANCELLING') return phaseIn(answered);
+    return phaseIn(await this.#proposals.propose({ ...STATE_OF.cancelled, message }, END_PATIENCE_MS));
   }
+
   /** Queues a line; lines go to Prefect in batches each second and with `flush`. Never throws: a log that cannot be sent is dropped and counted. */
-  log(_level: LogLine['level'], _message: string): void {}
+  log(level: LogLine['level'], message: string): void {
+    this.#logs.add(level, message);
+  }
+
   flush(): Promise<void> {
-    throw new Error('contract');
+    return this.#logs.flush();
   }
+
+  /** Log lines that never reached Prefect. */
+  get droppedLines(): number {
+    return this.#logs.dropped;
+  }
+
   /** Leaves a markdown artifact with the given key (lower case, digits and dashes). Never throws. */
-  leaveMarkdown(_key: string, _markdown: string): Promise<void> {
-    throw new Error('contract');
+  leaveMarkdown(key: string, markdown: string): Promise<void> {
+    return this.#artifacts.markdown(key, markdown);
   }
+
   /** Creates (first call) or updates a progress artifact, 0-100. Never throws. */
-  progress(_percent: number, _description: string): Promise<void> {
-    throw new Error('contract');
+  progress(percent: number, description: string): Promise<void> {
+    return this.#artifacts.progress(percent, description);
   }
-  /** Aborts when Prefect's state turns CANCELLING or CANCELLED (asked every 2 s) until `close`. */
+
+  /** Aborts when Prefect's state turns CANCELLING or CANCELLED (asked every 2 s, from the first use of this signal) until `close`. */
   get cancelled(): AbortSignal {
-    throw new Error('contract');
+    this.#pulse.start();
+    return this.#pulse.cancelled;
   }
-  /** Flushes and stops its timers. */
-  close(): Promise<void> {
-    throw new Error('contract');
+
+  /** Flushes and stops its timers. Repeatable. */
+  async close(): Promise<void> {
+    this.#pulse.stop();
+    await this.#logs.flush();
+    this.prefect.close();
   }
+}
+
+function phaseIn({ state }: Answered): FlowRunPhase {
+  if (!state) throw unavailable('protocol', 'a verdict on a terminal state came without a state');
+  return PHASE_OF[state.type];
 }

@@ -1,64 +1,117 @@
-import type { Deployment, DeploymentSpec, FlowRun, LogLine, OrchestrationStatus, Timetable } from './types';
+import type { Deployments } from './api/deployments';
+import type { FlowRuns } from './api/flow-runs';
+import { removeDeployment } from './api/removal';
+import type { SchedulerCheck } from './api/scheduler-check';
+import type { Watch } from './api/watch';
+import type { PrefectClient } from './prefect/client';
+import { unavailable } from './prefect/failures';
+import type { Deployment, DeploymentSpec, FlowRun, LogLine, OrchestrationStatus } from './types';
 
-/** Contract stub, to be replaced by the implementation: signatures and doc comments are the contract. */
+/** The parts a gateway is made of; `createGateway` puts them together. */
+export interface GatewayParts {
+  prefect: PrefectClient;
+  deployments: Deployments;
+  flowRuns: FlowRuns;
+  scheduler: SchedulerCheck;
+  watch: Watch;
+}
+
+/**
+ * Sluice's side of Prefect, for the API. Every call throws `OrchestrationUnavailable(reason)` when Prefect cannot be used, within 5 s.
+ * Its probe runs from Nest's `onApplicationBootstrap` (or `start`) to `onModuleDestroy`.
+ */
 export class OrchestrationGateway {
+  constructor(private readonly parts: GatewayParts) {}
+
   /** True while an authenticated probe (pool readable, flow known, version in range) succeeded in the last 15 s; two misses turn it false, two hits true. */
   get initialized(): boolean {
-    throw new Error('contract');
+    return this.parts.watch.initialized;
   }
+
   /** The facts beside the flag, from memory; never calls Prefect. */
   status(): OrchestrationStatus {
-    throw new Error('contract');
+    return this.parts.watch.status();
   }
+
   /** Throws `OrchestrationUnavailable('not_initialized')` unless `initialized`. Saves time, decides nothing. */
-  assertInitialized(): void {}
+  assertInitialized(): void {
+    if (!this.initialized) throw unavailable('not_initialized');
+  }
+
   /** Creates or finds the deployment `ingestion-<id>` (flow, pool, tag `sluice`, description = title, one schedule `main` or none). An ambiguous time-out is resolved by asking once by name. */
-  upsertDeployment(_spec: DeploymentSpec): Promise<Deployment> {
-    throw new Error('contract');
+  async upsertDeployment(spec: DeploymentSpec): Promise<Deployment> {
+    return this.#writing(this.parts.deployments.upsert(spec));
   }
+
   /** `null` when there is none. */
-  findDeployment(_ingestionId: string): Promise<Deployment | null> {
-    throw new Error('contract');
+  findDeployment(ingestionId: string): Promise<Deployment | null> {
+    return this.parts.deployments.find(ingestionId);
   }
+
   /** Brings title, timetable and paused to `spec` by PATCH (schedule id kept), only where they differ. Returns what it was before. `null`: no such deployment. */
-  changeDeployment(_deploymentId: string, _spec: DeploymentSpec): Promise<Deployment | null> {
-    throw new Error('contract');
+  async changeDeployment(deploymentId: string, spec: DeploymentSpec): Promise<Deployment | null> {
+    return this.#writing(this.parts.deployments.change(deploymentId, spec));
   }
+
   /** Repeatable. False: no such deployment. */
-  setPaused(_deploymentId: string, _paused: boolean): Promise<boolean> {
-    throw new Error('contract');
+  async setPaused(deploymentId: string, paused: boolean): Promise<boolean> {
+    return this.#writing(this.parts.deployments.setPaused(deploymentId, paused));
   }
+
   /** Cancels the active flow runs of the deployment `ingestion-<id>`, then deletes it. Repeatable; none is fine. */
-  removeDeployment(_ingestionId: string, _signal?: AbortSignal): Promise<void> {
-    throw new Error('contract');
+  async removeDeployment(ingestionId: string, signal?: AbortSignal): Promise<void> {
+    await this.#writing(removeDeployment(this.parts.prefect, ingestionId, signal));
   }
+
   /** The earliest planned start of each deployment; absent when none is planned, empty when Prefect cannot be asked within 1 s (never throws). */
-  nextRunTimes(_deploymentIds: readonly string[]): Promise<Map<string, Date>> {
-    throw new Error('contract');
+  nextRunTimes(deploymentIds: readonly string[]): Promise<Map<string, Date>> {
+    return this.parts.flowRuns.nextRunTimes(deploymentIds);
   }
-  /** One flow run with the idempotency key `run:<runId>` and ids as parameters; repeatable. */
-  createFlowRun(_request: {
-    deploymentId: string;
-    ingestionId: string;
-    runId: string;
-  }): Promise<{ flowRunId: string }> {
-    throw new Error('contract');
+
+  /** One flow run with the idempotency key `run:<runId>` and ids as parameters; repeatable. `OrchestrationUnavailable('not_initialized')` when the deployment is missing in Prefect. */
+  createFlowRun(request: { deploymentId: string; ingestionId: string; runId: string }): Promise<{ flowRunId: string }> {
+    return this.parts.flowRuns.create(request);
   }
+
   /** `null` when there is none. */
-  readFlowRun(_flowRunId: string): Promise<FlowRun | null> {
-    throw new Error('contract');
+  readFlowRun(flowRunId: string): Promise<FlowRun | null> {
+    return this.parts.flowRuns.read(flowRunId);
   }
+
   /** Asks Prefect to cancel: CANCELLING when a process has it, CANCELLED when none has. Resolves with the phase after; `null`: no such flow run. */
-  cancelFlowRun(_flowRunId: string): Promise<FlowRun['phase'] | null> {
-    throw new Error('contract');
+  cancelFlowRun(flowRunId: string): Promise<FlowRun['phase'] | null> {
+    return this.parts.flowRuns.cancel(flowRunId);
   }
+
   /** Log lines of a flow run, oldest first. `offset` counts lines; `limit` at most 200. */
-  logs(_flowRunId: string, _page: { offset: number; limit: number }): Promise<LogLine[]> {
-    throw new Error('contract');
+  logs(flowRunId: string, page: { offset: number; limit: number }): Promise<LogLine[]> {
+    return this.parts.flowRuns.logs(flowRunId, page);
   }
-  /** All deployments with the tag `sluice`. */
+
+  /** All deployments with the tag `sluice`. One deleted or made meanwhile may be missing: ask again by id before acting on an absence. */
   listDeployments(): Promise<Deployment[]> {
-    throw new Error('contract');
+    return this.parts.deployments.list();
+  }
+
+  onApplicationBootstrap(): void {
+    this.parts.watch.start();
+  }
+
+  onModuleDestroy(): void {
+    this.parts.watch.stop();
+  }
+
+  /** Requests under way when the service ends still need their connections, so these go last. */
+  onApplicationShutdown(): void {
+    this.parts.prefect.close();
+  }
+
+  /** A plan that was just changed says nothing about the scheduler, whether the change succeeded or not. */
+  async #writing<T>(write: Promise<T>): Promise<T> {
+    try {
+      return await write;
+    } finally {
+      this.parts.scheduler.wrote();
+    }
   }
 }
-export type { Timetable };

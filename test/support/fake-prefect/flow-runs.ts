@@ -36,7 +36,7 @@ const filterSchema = z.object({
     .object({
       id: anyOf,
       deployment_id: anyOf,
-      state: z.object({ type: anyOf, name: anyOf }).optional(),
+      state: z.object({ operator: z.enum(['and_', 'or_']).default('and_'), type: anyOf, name: anyOf }).optional(),
       tags: z.object({ all_: z.array(z.string()) }).optional(),
       expected_start_time: z.object({ after_: z.iso.datetime() }).optional(),
     })
@@ -59,11 +59,19 @@ function fits(run: FakeFlowRun, filter: Filter): boolean {
   return (
     matches(filter.id, run.id) &&
     matches(filter.deployment_id, run.deployment_id) &&
-    matches(filter.state?.type, run.state_type) &&
-    matches(filter.state?.name, run.state_name) &&
+    fitsState(run, filter.state) &&
     (filter.tags?.all_ ?? []).every((tag) => run.tags.includes(tag)) &&
     (!filter.expected_start_time || run.expected_start_time >= filter.expected_start_time.after_)
   );
+}
+
+function fitsState(run: FakeFlowRun, state: Filter['state']): boolean {
+  const answers = [
+    state?.type && matches(state.type, run.state_type),
+    state?.name && matches(state.name, run.state_name),
+  ];
+  const given = answers.filter((answer) => typeof answer === 'boolean');
+  return state?.operator === 'or_' ? given.some(Boolean) : given.every(Boolean);
 }
 
 /** The scheduler's work, done when somebody looks: three planned runs for each active schedule that has none. */

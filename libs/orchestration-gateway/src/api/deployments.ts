@@ -1,0 +1,103 @@
+import { OrchestrationUnavailable, type OrchestrationReason } from '@sluice/kernel';
+import { TAG, deploymentName } from '../names';
+import type { Budget } from '../prefect/budget';
+import type { PrefectClient } from '../prefect/client';
+import { unavailable } from '../prefect/failures';
+import * as routes from '../prefect/routes';
+import type { WireDeployment } from '../prefect/wire';
+import { deploymentOf } from '../prefect/words';
+import type { Deployment, DeploymentSpec } from '../types';
+import type { Bootstrap } from './bootstrap';
+import { creationOf, planFor } from './deployment-plan';
+
+const PAGE = 200;
+/** Pages overlap, so that a deployment deleted between two pages does not hide one that is still there. */
+const OVERLAP = 20;
+/** Creating may end with a second look; both together stay within the budget of one operation. */
+const UPSERT_MS = 4_000;
+const SECOND_LOOK_MS = 1_000;
+/** Causes after which Prefect may have done what was asked. */
+const AMBIGUOUS: ReadonlySet<OrchestrationReason> = new Set(['timeout', 'reset', 'http_5xx', 'protocol']);
+
+export class Deployments {
+  constructor(
+    private readonly prefect: PrefectClient,
+    private readonly bootstrap: Bootstrap,
+  ) {}
+
+  async find(ingestionId: string): Promise<Deployment | null> {
+    const found = await this.prefect.find(routes.readDeploymentByName(deploymentName(ingestionId)));
+    return found && deploymentOf(found);
+  }
+
+  async list(): Promise<Deployment[]> {
+    const found = new Map<string, Deployment>();
+    for (let offset = 0; ; offset += PAGE - OVERLAP) {
+      const page = await this.prefect.send(routes.filterDeployments(TAG, offset, PAGE));
+      for (const wire of page) found.set(wire.id, deploymentOf(wire));
+      if (page.length < PAGE) return [...found.values()];
+    }
+  }
+
+  async upsert(spec: DeploymentSpec): Promise<Deployment> {
+    const budget = this.prefect.budget(UPSERT_MS);
+    const known = await this.prefect.find(routes.readDeploymentByName(deploymentName(spec.ingestionId)), budget);
+    if (!known) return deploymentOf(await this.#create(spec, budget));
+    await this.#bringTo(known, spec, budget);
+    return deploymentOf(await this.prefect.send(routes.readDeployment(known.id), budget));
+  }
+
+  /** Returns what it was before; `null`: no such deployment. */
+  async change(id: string, spec: DeploymentSpec): Promise<Deployment | null> {
+    const budget = this.prefect.budget();
+    const known = await this.prefect.find(routes.readDeployment(id), budget);
+    if (!known || !(await this.#bringTo(known, spec, budget))) return null;
+    return deploymentOf(known);
+  }
+
+  async setPaused(id: string, paused: boolean): Promise<boolean> {
+    const route = paused ? routes.pauseDeployment(id) : routes.resumeDeployment(id);
+    return (await this.prefect.find(route)) !== null;
+  }
+
+  /** False: the deployment vanished meanwhile. A pause comes first and a resume last, so that no run is planned in between. */
+  async #bringTo(known: WireDeployment, spec: DeploymentSpec, budget: Budget): Promise<boolean> {
+    const { id } = known;
+    const plan = planFor(known, spec, this.bootstrap.pool);
+    if (plan.paused && !(await this.prefect.find(routes.pauseDeployment(id), budget))) return false;
+    for (const schedule of plan.dropSchedules) await this.prefect.find(routes.removeSchedule(id, schedule), budget);
+    if (plan.patch && !(await this.prefect.find(routes.patchDeployment(id, plan.patch), budget))) return false;
+    return plan.paused !== false || (await this.prefect.find(routes.resumeDeployment(id), budget)) !== null;
+  }
+
+  async #create(spec: DeploymentSpec, budget: Budget): Promise<WireDeployment> {
+    const flowId = await this.bootstrap.ensureFlow(budget);
+    const creation = creationOf(spec, flowId, this.bootstrap.pool);
+    return (await this.#post(creation, budget)) ?? (await this.#createWithPool(creation, budget));
+  }
+
+  /** The pool was deleted: made again once. */
+  async #createWithPool(creation: ReturnType<typeof creationOf>, budget: Budget): Promise<WireDeployment> {
+    await this.bootstrap.ensurePool(budget);
+    const made = await this.#post(creation, budget);
+    if (!made) throw unavailable('not_initialized', `work pool ${this.bootstrap.pool} is missing`);
+    return made;
+  }
+
+  /** An answer that got lost is resolved by asking once, by name. */
+  async #post(creation: ReturnType<typeof creationOf>, budget: Budget): Promise<WireDeployment | null> {
+    try {
+      return await this.prefect.find(routes.createDeployment(creation), budget);
+    } catch (error) {
+      if (!(error instanceof OrchestrationUnavailable) || !AMBIGUOUS.has(error.reason)) throw error;
+      const made = await this.#secondLook(creation.name);
+      if (!made) throw error;
+      return made;
+    }
+  }
+
+  async #secondLook(name: string): Promise<WireDeployment | null> {
+    const look = this.prefect.find(routes.readDeploymentByName(name), this.prefect.budget(SECOND_LOOK_MS));
+    return look.catch(() => null);
+  }
+}

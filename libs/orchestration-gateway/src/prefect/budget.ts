@@ -1,0 +1,20 @@
+import type { Clock } from '@sluice/kernel';
+
+/** The time one operation may take, all its requests, retries and pauses together. */
+export class Budget {
+  readonly #endsAt: number;
+
+  constructor(
+    private readonly clock: Clock,
+    ms: number,
+    /** Ends the operation early. */
+    readonly signal?: AbortSignal,
+  ) {
+    this.#endsAt = clock.now().getTime() + ms;
+  }
+
+  /** Milliseconds left; 0 once it is over. */
+  get left(): number {
+    return this.signal?.aborted ? 0 : Math.max(0, this.#endsAt - this.clock.now().getTime());
+  }
+}

@@ -1,0 +1,33 @@
+import type { OrchestrationReason, OrchestrationUnavailable } from '@sluice/kernel';
+
+/** Causes that may be gone a moment later. `auth`, `protocol` and `version` need a person, so asking again only takes time. */
+const PASSING: ReadonlySet<OrchestrationReason> = new Set(['refused', 'timeout', 'reset', 'http_5xx', 'rate_limited']);
+const MAX_RETRIES = 2;
+const FIRST_PAUSE_MS = 100;
+const GROWTH = 4;
+
+/** An attempt that brought no answer to work with. `askedMs`: what the server's `Retry-After` asks for, 0 without one. */
+export class AttemptFailed extends Error {
+  constructor(
+    readonly failure: OrchestrationUnavailable,
+    readonly askedMs = 0,
+  ) {
+    super(failure.message, { cause: failure });
+  }
+}
+
+/**
+ * Milliseconds to wait before try number `retry` (1, 2); `null`: give up. Jitter takes half of the pause away at most.
+ * A server's `Retry-After` is obeyed, and when it does not fit into `leftMs` the call fails at once.
+ */
+export function pauseBefore(
+  retry: number,
+  { failure, askedMs }: AttemptFailed,
+  leftMs: number,
+  random: () => number,
+): number | null {
+  if (retry > MAX_RETRIES || !PASSING.has(failure.reason)) return null;
+  const growing = FIRST_PAUSE_MS * GROWTH ** (retry - 1) * (0.5 + random() / 2);
+  const pause = Math.max(growing, askedMs);
+  return pause < leftMs ? pause : null;
+}
