@@ -24,7 +24,7 @@ export async function ensureBuilt({ env, logFile }) {
     ...npm,
     args: [...npm.args, 'run', 'build'],
     cwd: ROOT,
-    env: { ...env, FORCE_COLOR: '0' },
+    env: { ...env, NO_COLOR: '1', FORCE_COLOR: undefined },
     logFile,
   });
   if (!result.ok) throw noSpace(result.output, ROOT) ?? notBuilt(logFile, result);

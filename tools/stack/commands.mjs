@@ -3,12 +3,15 @@ import { createWriteStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { signalGroup } from './processes.mjs';
 
-/** @type {Set<number>} */
-const groups = new Set();
+/** @type {Map<number, Promise<unknown>>} */
+const underWay = new Map();
+let stopped = false;
 
-/** Ends the commands under way, whose callers then see them fail. */
-export function stopCommands() {
-  for (const leader of groups) signalGroup(leader, 'SIGTERM');
+/** Ends the commands under way, whose callers then see them fail, as those see it who want to run another one. */
+export async function stopCommands() {
+  stopped = true;
+  for (const leader of underWay.keys()) signalGroup(leader, 'SIGTERM');
+  await Promise.all(underWay.values());
 }
 
 /**
@@ -17,7 +20,7 @@ export function stopCommands() {
  * @property {string[]} args
  * @property {string} cwd
  * @property {NodeJS.ProcessEnv} env the whole environment
- * @property {string} logFile appended to
+ * @property {string} [logFile] appended to
  * @property {(line: string) => void} [onLine]
  */
 
@@ -27,28 +30,42 @@ export function stopCommands() {
  * @returns {Promise<{ ok: boolean, how: string, output: string }>} `how` it ended; `output`: its last lines
  */
 export async function runCommand({ command, args, cwd, env, logFile, onLine = () => {} }) {
+  if (stopped) return { ok: false, how: 'not started: everything is being stopped', output: '' };
   const child = spawn(command, args, { cwd, env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
-  const log = createWriteStream(logFile, { flags: 'a' });
+  /** @type {Promise<string>} */
+  const end = new Promise((resolve) => {
+    child.once('error', (error) => resolve(error.message));
+    child.once('close', (code, signal) => resolve(signal === null ? `exit code ${code}` : `signal ${signal}`));
+  });
+  if (child.pid !== undefined) underWay.set(child.pid, end);
+  const lines = collect(child, logFile, onLine);
+  const how = await end;
+  if (child.pid !== undefined) underWay.delete(child.pid);
+  return { ok: how === 'exit code 0', how, output: lines.join('\n') };
+}
+
+/**
+ * Passes on what a command prints. @param {import('node:child_process').ChildProcess} child @param {string | undefined} logFile @param {(line: string) => void} onLine
+ * @returns {string[]} its last lines, as they come
+ */
+function collect(child, logFile, onLine) {
+  const log = logFile === undefined ? undefined : createWriteStream(logFile, { flags: 'a' });
   // A full disk must not end us here: the command itself will say what is wrong.
-  log.on('error', () => {});
+  log?.on('error', () => {});
+  child.once('close', () => log?.end());
   /** @type {string[]} */
   const last = [];
   for (const input of [child.stdout, child.stderr]) {
-    createInterface({ input }).on('line', (line) => {
-      log.write(`${line}\n`);
+    if (input === null) continue;
+    createInterface({ input }).on('line', (raw) => {
+      const line = raw.replace(COLOURS, '');
+      log?.write(`${line}\n`);
       if (last.push(line) > KEPT_LINES) last.shift();
       onLine(line);
     });
   }
-  if (child.pid !== undefined) groups.add(child.pid);
-  /** @type {string} */
-  const how = await new Promise((resolve) => {
-    child.once('error', (error) => resolve(error.message));
-    child.once('close', (code, signal) => resolve(signal === null ? `exit code ${code}` : `signal ${signal}`));
-  });
-  if (child.pid !== undefined) groups.delete(child.pid);
-  await new Promise((resolve) => log.end(resolve));
-  return { ok: how === 'exit code 0', how, output: last.join('\n') };
+  return last;
 }
 
 const KEPT_LINES = 40;
+const COLOURS = /\u001b\[[0-9;]*m/g;

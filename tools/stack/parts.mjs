@@ -149,7 +149,7 @@ export async function requirePrefect(settings) {
   const { prefectApiUrl } = settings;
   if (prefectApiUrl === undefined) return;
   await isReady(prefectApiUrl, prefectHeaders(settings)).catch((error) => {
-    const why = error.cause?.code ?? error.message;
+    const why = error.cause?.code ?? error.cause?.message ?? error.message;
     throw new StackError(
       `PREFECT_API_URL=${withoutPassword(prefectApiUrl)} does not answer as a Prefect server (${why}). ` +
         'Start that server, correct the address (it ends in /api; PREFECT_API_AUTH_STRING holds user:password), or leave PREFECT_API_URL out to get an embedded one.',

@@ -1,5 +1,6 @@
-import { spawn } from 'node:child_process';
+import { runCommand } from './commands.mjs';
 import { StackError } from './errors.mjs';
+import { ROOT } from './folders.mjs';
 
 const OLDEST = 10;
 const NEWEST = 14;
@@ -61,14 +62,9 @@ function unusable(found, env) {
 }
 
 /** @param {string} name @param {NodeJS.ProcessEnv} env @returns {Promise<Probed | null>} `null`: cannot be run */
-function probe(name, env) {
-  return new Promise((resolve) => {
-    const child = spawn(name, ['-I', '-c', PROBE], { env, stdio: ['ignore', 'pipe', 'ignore'], timeout: 20_000 });
-    let output = '';
-    child.stdout.on('data', (chunk) => (output += chunk));
-    child.once('error', () => resolve(null));
-    child.once('close', () => resolve(parse(output)));
-  });
+async function probe(name, env) {
+  const { output } = await runCommand({ command: name, args: ['-I', '-c', PROBE], cwd: ROOT, env });
+  return parse(output);
 }
 
 /** @param {string} output */

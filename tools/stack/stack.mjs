@@ -102,7 +102,7 @@ export class Stack {
   async stop() {
     this.#ending = true;
     await this.#setState('stopping');
-    stopCommands();
+    await stopCommands();
     await stopAllServices();
     await rm(this.#stackFile, { force: true });
     await this.#recording;
