@@ -55,6 +55,7 @@ export class BatchOrchestrator {
   /** What stopped the run, or `null`. */
   private async attempt(request: RunRequest, session: LoadSession, tally: Tally): Promise<unknown> {
     const signal = AbortSignal.any([request.signal, session.lost]);
+    signal.addEventListener('abort', () => void session.interrupt(), { once: true });
     try {
       await this.compose(request, session, tally, signal).execute();
       return null;

@@ -101,6 +101,8 @@ export abstract class LoadSession {
 
   /** What the ledger holds with a load id above `after`, oldest first. */
   abstract ledgerSince(after: string | null, limit: number): Promise<LedgerEntry[]>;
+  /** Ends the statement under way, so that a run which was told to stop does not wait for it. Never raises. */
+  abstract interrupt(): Promise<void>;
   /** Gives the lease back. */
   abstract close(): Promise<void>;
 }

@@ -59,6 +59,13 @@ export class Lease {
     return new Lease(keeper, options, await raiseFence(keeper, writer, options));
   }
 
+  /** Cancels what the writer's backend is doing; asked of the server, since the writer's own connection is busy. */
+  async interruptWriter(): Promise<void> {
+    const statement =
+      'SELECT pg_cancel_backend(writer_pid) FROM sluice.lease WHERE ingestion = $1 AND fence = $2 AND writer_pid IS NOT NULL';
+    await this.keeper.query(statement, [this.options.ingestionId, this.fence]).catch(() => undefined);
+  }
+
   async release(): Promise<void> {
     this.closed = true;
     if (this.timer !== null) clearTimeout(this.timer);

@@ -106,6 +106,10 @@ export class PostgresSession extends LoadSession {
     });
   }
 
+  override interrupt(): Promise<void> {
+    return this.lease.interruptWriter();
+  }
+
   override async close(): Promise<void> {
     await this.writer.end().catch(() => undefined);
     await this.lease.release();
