@@ -1,0 +1,28 @@
+import type { NestExpressApplication } from '@nestjs/platform-express';
+import helmet from 'helmet';
+import { Logger } from 'nestjs-pino';
+import type { Logger as RootLogger } from 'pino';
+import { LOG } from './app.module';
+import { BODY_LIMIT, BODY_TYPES } from './http/limits';
+import { requestLog } from './http/request-log';
+import { RouteTable } from './http/route-table';
+import { bodyAndQueryPipe } from './http/validation';
+import { describeApi, DOCS_PATH, DOCUMENT_PATH, serveDocs } from './openapi/document';
+
+/** What Nest is to be created with: the parser comes later, behind the request log. */
+export const APP_OPTIONS = { bodyParser: false, bufferLogs: true, abortOnError: false } as const;
+
+/**
+ * All that stands between the socket and the controllers, in this order: request id and log, headers, body, documents. Helmet's
+ * upgrade-insecure-requests is off, or Swagger UI would look for its scripts at https where there is none.
+ */
+export function configureApp(app: NestExpressApplication): void {
+  app.useLogger(app.get(Logger));
+  app.use(requestLog(app.get<RootLogger>(LOG)));
+  app.use(helmet({ contentSecurityPolicy: { directives: { upgradeInsecureRequests: null } } }));
+  app.useBodyParser('json', { limit: BODY_LIMIT, type: BODY_TYPES });
+  app.useGlobalPipes(bodyAndQueryPipe());
+  const document = describeApi(app);
+  app.get(RouteTable).learn(document, [`/${DOCS_PATH}`, `/${DOCUMENT_PATH}`]);
+  serveDocs(app, document);
+}

@@ -1,0 +1,30 @@
+import { ApiSchema } from '@nestjs/swagger';
+import { Shown } from '../fields/shown';
+
+const PARTS = { type: 'object', additionalProperties: { type: 'object', additionalProperties: true } } as const;
+
+@ApiSchema({ name: 'Live' })
+export class LiveAnswer {
+  @Shown('The process answers.', { enum: ['ok'] })
+  status!: 'ok';
+}
+
+/** As terminus makes it. */
+@ApiSchema({ name: 'Health' })
+export class HealthAnswer {
+  @Shown('Whether the database is usable.', { enum: ['ok'] })
+  status!: string;
+  @Shown('Parts that are up.', PARTS)
+  info!: object;
+  @Shown('Parts that are down.', PARTS)
+  error!: object;
+  @Shown('All parts.', {
+    ...PARTS,
+    example: {
+      database: { status: 'up' },
+      migrations: { status: 'up' },
+      prefect: { status: 'up', initialized: true, reason: null },
+    },
+  })
+  details!: object;
+}

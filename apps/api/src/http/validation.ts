@@ -1,0 +1,53 @@
+import { type ArgumentMetadata, Injectable, type PipeTransform, ValidationPipe } from '@nestjs/common';
+import type { ValidationError } from 'class-validator';
+import { type FieldError, invalid } from '../problem/fault';
+
+/** Turns bodies and queries into their DTOs and refuses what the DTO does not name, at every depth, all faults at once. */
+export function bodyAndQueryPipe(): ValidationPipe {
+  return new ValidationPipe({
+    whitelist: true,
+    forbidNonWhitelisted: true,
+    forbidUnknownValues: true,
+    transform: true,
+    transformOptions: { exposeUnsetFields: false },
+    validationError: { target: false, value: false },
+    exceptionFactory: (errors) => invalid(errors.flatMap((error) => fieldErrors(error, ''))),
+  });
+}
+
+function fieldErrors(error: ValidationError, prefix: string): FieldError[] {
+  const path = `${prefix}${error.property}`;
+  const own = Object.entries(error.constraints ?? {}).map(([rule, message]) => ({
+    path,
+    message:
+      rule === 'whitelistValidation' ? `${path} is not a known field` : withWholePath(message, error.property, path),
+  }));
+  return [...own, ...(error.children ?? []).flatMap((child) => fieldErrors(child, `${path}.`))];
+}
+
+function withWholePath(message: string, property: string, path: string): string {
+  return message.startsWith(`${property} `) ? path + message.slice(property.length) : message;
+}
+
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
+/** A path parameter that is a UUID, in lower case. */
+@Injectable()
+export class UuidPipe implements PipeTransform<string, string> {
+  transform(value: string, { data = 'id' }: ArgumentMetadata): string {
+    if (UUID.test(value)) return value.toLowerCase();
+    throw invalid([{ path: data, message: `${data} must be a UUID` }]);
+  }
+}
+
+const MAX_VERSION = 2 ** 31 - 1;
+
+/** A path parameter that counts from 1. */
+@Injectable()
+export class VersionPipe implements PipeTransform<string, number> {
+  transform(value: string, { data = 'n' }: ArgumentMetadata): number {
+    const version = /^\d{1,10}$/.test(value) ? Number(value) : 0;
+    if (version >= 1 && version <= MAX_VERSION) return version;
+    throw invalid([{ path: data, message: `${data} must be a whole number from 1` }]);
+  }
+}

@@ -1,0 +1,76 @@
+import { Body, Controller, HttpCode, Param, Post, Res } from '@nestjs/common';
+import { ApiAcceptedResponse, ApiBody, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { IngestionService } from '@sluice/ingestion';
+import type { Response } from 'express';
+import { BASE, pathOf } from '../http/base-path';
+import { UuidPipe } from '../http/validation';
+import { LOCATION } from '../openapi/headers';
+import { BODY_PROBLEMS, Problems } from '../openapi/problems';
+import { IngestionAnswer, TriggeredAnswer } from './ingestion.answers';
+import { TriggerBody } from './ingestion.bodies';
+
+const STATUS_PROBLEMS = {
+  400: true,
+  404: 'No such ingestion.',
+  409: 'Another operation on it is under way.',
+  503: true,
+} as const;
+
+@ApiTags('ingestions')
+@Controller(`${BASE}/ingestions/:id`)
+export class OperationsController {
+  constructor(private readonly ingestions: IngestionService) {}
+
+  @Post('run')
+  @HttpCode(202)
+  @ApiOperation({
+    operationId: 'runIngestion',
+    summary: 'Run an ingestion now',
+    description: 'Makes a flow run in Prefect. Also for a paused ingestion: pause stops the timetable only.',
+  })
+  @ApiBody({ type: TriggerBody, required: false, examples: { all: { summary: 'All that is new', value: {} } } })
+  @ApiAcceptedResponse({ type: TriggeredAnswer, headers: LOCATION })
+  @Problems({
+    ...BODY_PROBLEMS,
+    400: 'The ingestion has no deployment, or a field is not available yet.',
+    404: 'No such ingestion.',
+    409: 'A run is active (`run_id` says which), or another operation is under way.',
+    503: 'Prefect could not be used: it will not run.',
+  })
+  async run(
+    @Param('id', UuidPipe) id: string,
+    @Body() body: TriggerBody,
+    @Res({ passthrough: true }) response: Response,
+  ): Promise<TriggeredAnswer> {
+    const triggered = await this.ingestions.triggerManualRun(id, body);
+    response.location(pathOf.run(triggered.run_id));
+    return TriggeredAnswer.of(triggered);
+  }
+
+  @Post('pause')
+  @HttpCode(200)
+  @ApiOperation({
+    operationId: 'pauseIngestion',
+    summary: 'Stop the timetable',
+    description:
+      'Repeatable. What runs goes on, and triggers by hand still work. Without a deployment only the status changes.',
+  })
+  @ApiOkResponse({ type: IngestionAnswer })
+  @Problems(STATUS_PROBLEMS)
+  async pause(@Param('id', UuidPipe) id: string): Promise<IngestionAnswer> {
+    return IngestionAnswer.of(await this.ingestions.pauseIngestion(id));
+  }
+
+  @Post('resume')
+  @HttpCode(200)
+  @ApiOperation({
+    operationId: 'resumeIngestion',
+    summary: 'Take the timetable up again',
+    description: 'Repeatable. Without a deployment only the status changes.',
+  })
+  @ApiOkResponse({ type: IngestionAnswer })
+  @Problems(STATUS_PROBLEMS)
+  async resume(@Param('id', UuidPipe) id: string): Promise<IngestionAnswer> {
+    return IngestionAnswer.of(await this.ingestions.resumeIngestion(id));
+  }
+}

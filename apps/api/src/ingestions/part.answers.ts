@@ -1,0 +1,128 @@
+import { ApiSchema } from '@nestjs/swagger';
+import type {
+  DestinationSpec,
+  FormatOptions,
+  FormatSpec,
+  IngestionMetadata,
+  IngestionView,
+  QualitySpec,
+  ScheduleSpec,
+} from '@sluice/ingestion';
+import { FREQUENCIES, FORMAT_TYPES, RUN_STATUSES, SOURCE_TYPES, WRITE_MODES } from '@sluice/ingestion';
+import { NULLABLE, Shown, ShownCount, ShownId, ShownTime, timeOrNull } from '../fields/shown';
+
+const EMPTY_OBJECT = { type: 'object', additionalProperties: true } as const;
+
+@ApiSchema({ name: 'Source' })
+export class SourceAnswer {
+  @Shown('Kind of source.', { enum: SOURCE_TYPES })
+  type!: string;
+  @Shown('Folder.')
+  path!: string;
+  @Shown('Glob relative to `path`.')
+  file_pattern!: string;
+  @Shown('Settings of this kind of source.', EMPTY_OBJECT)
+  options!: Record<string, unknown>;
+  @Shown('Which keys are set; never a value.', { type: [String], example: ['token'] })
+  credentials!: string[];
+
+  static of({ type, path, file_pattern, options, credentials }: IngestionView['source']): SourceAnswer {
+    return { type, path, file_pattern, options, credentials };
+  }
+}
+
+@ApiSchema({ name: 'Format' })
+export class FormatAnswer {
+  @Shown('`auto` goes by the name of each file.', { enum: FORMAT_TYPES })
+  type!: string;
+  @Shown('Only for CSV; what is not here is found out from the files.', EMPTY_OBJECT)
+  options!: FormatOptions;
+
+  static of({ type, options }: FormatSpec): FormatAnswer {
+    return { type, options };
+  }
+}
+
+@ApiSchema({ name: 'Destination' })
+export class DestinationAnswer {
+  @Shown('Schema of the destination database.')
+  schema!: string;
+  @Shown('Table in it.')
+  table!: string;
+  @Shown('What happens to rows that are there.', { enum: WRITE_MODES })
+  write_mode!: string;
+  @Shown('Columns that tell rows apart.', { type: [String] })
+  merge_keys!: string[];
+
+  static of({ schema, table, write_mode, merge_keys }: DestinationSpec): DestinationAnswer {
+    return { schema, table, write_mode, merge_keys };
+  }
+}
+
+@ApiSchema({ name: 'Schedule' })
+export class ScheduleAnswer {
+  @Shown('`manual` runs only when triggered.', { enum: FREQUENCIES })
+  frequency!: string;
+  @Shown('HH:MM.', { example: '14:30' })
+  time!: string;
+  @ShownCount('0 is Sunday.')
+  day_of_week!: number;
+  @ShownCount('1 to 31.')
+  day_of_month!: number;
+  @Shown('IANA name.', { example: 'UTC' })
+  timezone!: string;
+  @Shown('For `custom`.', { type: String, ...NULLABLE })
+  cron_expression!: string | null;
+  @Shown('What a trigger does while a run is active.', { enum: ['skip'] })
+  overlap_policy!: string;
+  @Shown('What happens to runs that were due while Prefect was away.', { enum: ['latest', 'none'] })
+  missed_runs!: string;
+
+  static of(spec: ScheduleSpec): ScheduleAnswer {
+    const { frequency, time, day_of_week, day_of_month, timezone, cron_expression, overlap_policy, missed_runs } = spec;
+    return { frequency, time, day_of_week, day_of_month, timezone, cron_expression, overlap_policy, missed_runs };
+  }
+}
+
+@ApiSchema({ name: 'Quality' })
+export class QualityAnswer {
+  @Shown('What a bad row does.', { enum: ['fail_file'] })
+  on_error!: string;
+  @ShownCount('Rows.')
+  max_rejected_rows!: number;
+  @ShownCount('Rows.', NULLABLE)
+  min_rows!: number | null;
+  @ShownCount('Percent.', NULLABLE)
+  max_drop_percent!: number | null;
+  @ShownCount('Seconds.', NULLABLE)
+  max_age_seconds!: number | null;
+
+  static of({ on_error, max_rejected_rows, min_rows, max_drop_percent, max_age_seconds }: QualitySpec): QualityAnswer {
+    return { on_error, max_rejected_rows, min_rows, max_drop_percent, max_age_seconds };
+  }
+}
+
+@ApiSchema({ name: 'IngestionMetadata' })
+export class MetadataAnswer {
+  @ShownId('The newest run.', NULLABLE)
+  last_run_id!: string | null;
+  @ShownTime('When it started; when it was queued, if it has not started.', NULLABLE)
+  last_run_time!: string | null;
+  @Shown('How it stands.', { type: String, enum: RUN_STATUSES, ...NULLABLE })
+  last_run_status!: string | null;
+  @ShownTime('What Prefect has planned; null when nothing is, or when Prefect cannot be asked.', NULLABLE)
+  next_run_time!: string | null;
+  @ShownCount('0 before the first file.')
+  schema_version!: number;
+
+  static of(metadata: IngestionMetadata): MetadataAnswer {
+    const { last_run_id, last_run_time, last_run_status, next_run_time, schema_version } = metadata;
+    return {
+      last_run_id,
+      last_run_time: timeOrNull(last_run_time),
+      last_run_status,
+      next_run_time: timeOrNull(next_run_time),
+      schema_version,
+    };
+  }
+}

@@ -1,0 +1,31 @@
+import { ApiSchema } from '@nestjs/swagger';
+import { ORCHESTRATION_REASONS } from '@sluice/kernel';
+import type { OrchestrationStatus } from '@sluice/orchestration-gateway';
+import { NULLABLE, Shown, ShownCount, ShownTime, timeOrNull } from '../fields/shown';
+
+@ApiSchema({ name: 'OrchestrationStatus' })
+export class OrchestrationStatusAnswer {
+  @Shown('True while a probe with authentication succeeded in the last 15 s.')
+  initialized!: boolean;
+  @Shown('Why it is false.', { type: String, enum: ORCHESTRATION_REASONS, ...NULLABLE })
+  reason!: string | null;
+  @Shown('Null before the first answer.', { type: String, example: '3.8.8', ...NULLABLE })
+  prefect_version!: string | null;
+  @ShownTime('When Prefect was last asked.', NULLABLE)
+  last_probe_at!: string | null;
+  @Shown('Whether timetables turn into runs; unknown while there is none.', { enum: ['alive', 'dead', 'unknown'] })
+  scheduler!: string;
+  @ShownCount('Workers that take runs now. Without one, runs wait.')
+  workers_online!: number;
+
+  static of(status: OrchestrationStatus): OrchestrationStatusAnswer {
+    return {
+      initialized: status.initialized,
+      reason: status.reason,
+      prefect_version: status.prefectVersion,
+      last_probe_at: timeOrNull(status.lastProbeAt),
+      scheduler: status.scheduler,
+      workers_online: status.workersOnline,
+    };
+  }
+}

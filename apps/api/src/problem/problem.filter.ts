@@ -1,0 +1,45 @@
+import { type ArgumentsHost, Catch, type ExceptionFilter, Injectable, Logger } from '@nestjs/common';
+import { DomainError } from '@sluice/kernel';
+import type { Request, Response } from 'express';
+import { RouteTable } from '../http/route-table';
+import { STATUS_OF, TITLE_OF } from './codes';
+import { domainFault } from './domain-fault';
+import { type Fault, TransportError } from './fault';
+import { transportFault } from './transport-fault';
+
+const INTERNAL: Fault = {
+  code: 'INTERNAL_ERROR',
+  detail: 'Something went wrong inside Sluice. Give the request_id to whoever runs it: the log tells what happened.',
+};
+
+/** Whatever is thrown becomes one `application/problem+json`. What nobody foresaw is a 500 without internals, logged with its stack. */
+@Injectable()
+@Catch()
+export class ProblemFilter implements ExceptionFilter {
+  private readonly logger = new Logger(ProblemFilter.name);
+
+  constructor(private readonly routes: RouteTable) {}
+
+  catch(error: unknown, host: ArgumentsHost): void {
+    const request = host.switchToHttp().getRequest<Request>();
+    const response = host.switchToHttp().getResponse<Response>();
+    const fault = this.faultOf(error, request);
+    if (fault.code === 'INTERNAL_ERROR') this.logger.error({ err: error, request_id: request.id }, 'Unexpected error');
+    if (response.headersSent) response.destroy();
+    else send(response, fault, request.id);
+  }
+
+  private faultOf(error: unknown, request: Request): Fault {
+    if (error instanceof DomainError) return domainFault(error);
+    if (error instanceof TransportError) return error.fault;
+    return transportFault(error, { method: request.method, path: request.path }, this.routes) ?? INTERNAL;
+  }
+}
+
+function send(response: Response, fault: Fault, requestId: unknown): void {
+  const { code, detail, members = {}, headers = {} } = fault;
+  const status = STATUS_OF[code];
+  const type = `urn:sluice:problem:${code.toLowerCase().replaceAll('_', '-')}`;
+  const body = { ...members, type, title: TITLE_OF[code], status, detail, code, request_id: requestId };
+  response.status(status).set(headers).type('application/problem+json').send(JSON.stringify(body));
+}

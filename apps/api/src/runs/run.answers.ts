@@ -1,0 +1,126 @@
+import { ApiSchema } from '@nestjs/swagger';
+import type { Page, RunError, RunMetrics, RunView } from '@sluice/ingestion';
+import { RUN_STATUSES } from '@sluice/ingestion';
+import type { LogLine } from '@sluice/orchestration-gateway';
+import { NULLABLE, Shown, ShownCount, ShownId, ShownTime, timeOrNull } from '../fields/shown';
+
+@ApiSchema({ name: 'RunMetrics' })
+export class RunMetricsAnswer {
+  @ShownCount('New or changed files that were found.')
+  files_discovered!: number;
+  @ShownCount('Files that were loaded.')
+  files_processed!: number;
+  @ShownCount('Files of which nothing is in.')
+  files_failed!: number;
+  @ShownCount('Rows that were committed.')
+  rows_ingested!: number;
+  @ShownCount('Rows that were refused.')
+  rows_rejected!: number;
+  @ShownCount('Bytes of source files.')
+  bytes_read!: number;
+  @ShownCount('Milliseconds.')
+  duration_ms!: number;
+
+  static of(metrics: RunMetrics): RunMetricsAnswer {
+    const { files_discovered, files_processed, files_failed, rows_ingested, rows_rejected } = metrics;
+    const { bytes_read, duration_ms } = metrics;
+    return { files_discovered, files_processed, files_failed, rows_ingested, rows_rejected, bytes_read, duration_ms };
+  }
+}
+
+@ApiSchema({ name: 'RunError' })
+export class RunErrorAnswer {
+  @Shown('Path of the file it is about.', { type: String, ...NULLABLE })
+  file!: string | null;
+  @ShownCount('Counted from 1.', NULLABLE)
+  line!: number | null;
+  @Shown('Name of the column.', { type: String, ...NULLABLE })
+  column!: string | null;
+  @Shown('What kind of fault.')
+  error_type!: string;
+  @Shown('For a person.')
+  message!: string;
+  @Shown('Whether the same can succeed by itself later.')
+  retryable!: boolean;
+
+  static of({ file, line, column, error_type, message, retryable }: RunError): RunErrorAnswer {
+    return { file, line, column, error_type, message, retryable };
+  }
+}
+
+@ApiSchema({ name: 'Run' })
+export class RunAnswer {
+  @ShownId('This run.')
+  id!: string;
+  @ShownId('Its ingestion.')
+  ingestion_id!: string;
+  @ShownId('The flow run in Prefect; null before it is made.', NULLABLE)
+  flow_run_id!: string | null;
+  @Shown('What started it.', { enum: ['scheduled', 'manual', 'retry', 'refresh'] })
+  trigger!: string;
+  @Shown('`partial`: some files failed. `skipped`: another run was active.', { enum: RUN_STATUSES })
+  status!: string;
+  @ShownTime('When it was queued.')
+  created_at!: string;
+  @ShownTime('When its process began.', NULLABLE)
+  started_at!: string | null;
+  @ShownTime('When it ended.', NULLABLE)
+  ended_at!: string | null;
+  @Shown('What it did so far.', { type: RunMetricsAnswer })
+  metrics!: RunMetricsAnswer;
+  @Shown('At most 100.', { type: [RunErrorAnswer] })
+  errors!: RunErrorAnswer[];
+
+  static of(view: RunView): RunAnswer {
+    return {
+      id: view.id,
+      ingestion_id: view.ingestion_id,
+      flow_run_id: view.flow_run_id,
+      trigger: view.trigger,
+      status: view.status,
+      created_at: view.created_at.toISOString(),
+      started_at: timeOrNull(view.started_at),
+      ended_at: timeOrNull(view.ended_at),
+      metrics: RunMetricsAnswer.of(view.metrics),
+      errors: view.errors.map((error) => RunErrorAnswer.of(error)),
+    };
+  }
+}
+
+@ApiSchema({ name: 'RunPage' })
+export class RunPage {
+  @Shown('Newest first.', { type: [RunAnswer] })
+  items!: RunAnswer[];
+  @Shown('`cursor` of the next page; null at the end.', { type: String, ...NULLABLE })
+  next_cursor!: string | null;
+
+  static of({ items, next_cursor }: Page<RunView>): RunPage {
+    return { items: items.map((item) => RunAnswer.of(item)), next_cursor };
+  }
+}
+
+@ApiSchema({ name: 'LogLine' })
+export class LogLineAnswer {
+  @ShownTime('When it was written.')
+  at!: string;
+  @Shown('How grave.', { enum: ['debug', 'info', 'warning', 'error', 'critical'] })
+  level!: string;
+  @Shown('The line.')
+  message!: string;
+
+  static of({ at, level, message }: LogLine): LogLineAnswer {
+    return { at: at.toISOString(), level, message };
+  }
+}
+
+@ApiSchema({ name: 'LogPage' })
+export class LogPage {
+  @Shown('Oldest first.', { type: [LogLineAnswer] })
+  items!: LogLineAnswer[];
+  @Shown('`cursor` of the next page; null at the end.', { type: String, ...NULLABLE })
+  next_cursor!: string | null;
+
+  static of({ items, next_cursor }: Page<LogLine>): LogPage {
+    return { items: items.map((item) => LogLineAnswer.of(item)), next_cursor };
+  }
+}
