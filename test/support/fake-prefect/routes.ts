@@ -52,6 +52,7 @@ const ROUTES: readonly (readonly [method: string, path: RegExp, handler: Handler
   ['POST', at('/logs/'), (store, body) => createLogs(store, body)],
   ['POST', at('/logs/filter'), (store, body) => filterLogs(store, body)],
   ['POST', at('/artifacts/'), (store, body) => createArtifact(store, body)],
+  ['POST', at('/artifacts/filter'), (store, body) => filterArtifacts(store, body)],
   ['PATCH', at(`/artifacts/${UUID}`), (store, body, id) => patchArtifact(store, id, body)],
   ['POST', at('/events'), (store, body) => createEvents(store, body)],
 ];
@@ -158,10 +159,17 @@ function createArtifact(store: FakeStore, body: unknown): Reply {
     .regex(/^[a-z0-9-]+$/)
     .nullable()
     .default(null);
-  const schema = z.object({ key, type: z.string().nullable().default(null), data: z.unknown() });
+  const text = z.string().nullable().default(null);
+  const schema = z.object({ key, type: text, flow_run_id: text, data: z.unknown() });
   const artifact = { id: randomUUID(), ...parse(schema, body) };
   store.artifacts.push(artifact);
   return { status: 201, body: artifact };
+}
+
+function filterArtifacts(store: FakeStore, body: unknown): Reply {
+  const { artifacts } = parse(z.object({ artifacts: z.object({ flow_run_id: anyOf }).default({}) }), body);
+  const found = store.artifacts.filter((item) => matches(artifacts.flow_run_id, item.flow_run_id));
+  return ok(found.sort((a, b) => (b.key ?? '').localeCompare(a.key ?? '')));
 }
 
 function patchArtifact(store: FakeStore, id: string | undefined, body: unknown): Reply {

@@ -18,7 +18,7 @@ const proposal = z.object({
   }),
 });
 
-type Verdict = { status: 'ACCEPT' | 'REJECT' | 'ABORT' | 'WAIT'; state: FakeState | null; details: object };
+type Verdict = { status: 'ACCEPT' | 'REJECT' | 'ABORT' | 'WAIT'; state: FakeState; details: object };
 type Rule = (run: FakeFlowRun, proposed: FakeState) => Verdict | null;
 
 /** 200 or 201 whatever happens; the truth is `status`. */
@@ -86,6 +86,6 @@ const RULES: readonly Rule[] = [
     const waits = proposed.type === 'RUNNING' && ['SCHEDULED', 'PENDING'].includes(run.state_type) && due !== null;
     const seconds = waits ? Math.floor((Date.parse(due) - Date.now()) / 1000) : 0;
     if (seconds <= 0) return null;
-    return { status: 'WAIT', state: null, details: { type: 'wait_details', delay_seconds: seconds } };
+    return { status: 'WAIT', state: run.state, details: { type: 'wait_details', delay_seconds: seconds } };
   },
 ];

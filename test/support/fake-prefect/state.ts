@@ -82,7 +82,13 @@ export class FakeStore {
     name: string;
     id: string;
   }[] = [];
-  readonly artifacts: { id: string; key: string | null; type: string | null; data: unknown }[] = [];
+  readonly artifacts: {
+    id: string;
+    key: string | null;
+    type: string | null;
+    flow_run_id: string | null;
+    data: unknown;
+  }[] = [];
   readonly events: { event: string; resource: Record<string, string> }[] = [];
   readonly requests: FakeRequest[] = [];
   version = '3.8.8';
