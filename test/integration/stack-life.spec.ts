@@ -1,0 +1,126 @@
+import { existsSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { describeWithPrefect } from '../support/prefect';
+import { StackHome } from '../support/stack';
+
+const UP_MS = 300_000;
+
+const waitUntil = async (done: () => boolean, ms = 30_000): Promise<void> => {
+  for (const deadline = Date.now() + ms; !done() && Date.now() < deadline;) await pause(50);
+  expect(done()).toBe(true);
+};
+
+/** Whole stacks, started and ended in every way. The first one may have to build. */
+describeWithPrefect('npm run up', () => {
+  let home: StackHome;
+  beforeEach(() => {
+    home = new StackHome();
+  });
+  afterEach(() => home.remove(), 60_000);
+
+  it(
+    'says where it runs when it runs already, and ends everything on Ctrl-C',
+    async () => {
+      const up = home.up(['--no-sample']);
+      const { api_url, docs_url, prefect_ui_url, prefect_api_url, pids } = await home.healthy(up);
+      expect(Object.keys(pids).sort()).toEqual(['api', 'postgres', 'prefect_server', 'prefect_worker']);
+      expect((await fetch(`${api_url}/readyz`)).status).toBe(200);
+      expect((await fetch(`${prefect_api_url}/health`)).status).toBe(200);
+      expect(statSync(join(home.path, 'stack.json')).mode & 0o077).toBe(0);
+
+      const second = home.up();
+      expect(await second.end).toBe(0);
+      for (const said of ['Sluice is running already', home.path, docs_url, prefect_ui_url]) {
+        expect(second.output).toContain(said);
+      }
+
+      up.signal('SIGINT');
+      expect(await up.end).toBe(0);
+      expect(home.leftovers()).toEqual([]);
+      expect(home.stackFile()).toBeNull();
+    },
+    UP_MS,
+  );
+
+  it(
+    'ends everything when npm gets SIGTERM',
+    async () => {
+      const up = home.upByNpm();
+      await home.healthy(up);
+      up.signal('SIGTERM');
+      await up.end;
+      await waitUntil(() => home.leftovers().length === 0);
+    },
+    UP_MS,
+  );
+
+  it(
+    'ends everything when it is told to while it starts',
+    async () => {
+      const up = home.up(['--no-sample']);
+      await waitUntil(() => up.output.includes('… Prefect server'), 240_000);
+      up.signal('SIGTERM');
+      await up.end;
+      expect(home.leftovers()).toEqual([]);
+      expect(home.stackFile()).toBeNull();
+    },
+    UP_MS,
+  );
+
+  it(
+    'finds and stops what a killed one left, and keeps its data and addresses',
+    async () => {
+      const killed = home.up(['--no-sample']);
+      const before = await home.healthy(killed);
+      killed.signal('SIGKILL');
+      await killed.end;
+      expect(home.leftovers().length).toBeGreaterThan(2);
+
+      const up = home.up(['--no-sample']);
+      await waitUntil(() => up.output.includes('Ready after'), 120_000);
+      expect(up.output).toContain('An earlier stack was not stopped in order; its postgres');
+      for (const pid of Object.values(before.pids)) expect(existsSync(`/proc/${pid}`)).toBe(false);
+      expect({ ...home.stackFile(), pids: before.pids }).toEqual(before);
+
+      up.signal('SIGTERM');
+      expect(await up.end).toBe(0);
+      expect(home.leftovers()).toEqual([]);
+    },
+    UP_MS,
+  );
+
+  it(
+    'goes on when a part dies, says so, and the next one starts that part again',
+    async () => {
+      const up = home.up(['--no-sample']);
+      const { pids } = await home.healthy(up);
+      process.kill(pids.prefect_server ?? NaN, 'SIGKILL');
+      await waitUntil(() => up.output.includes('The Prefect server ended (signal SIGKILL)'));
+      expect(up.output).toContain('Still running: postgres, api, prefect_worker.');
+
+      const second = home.up();
+      expect(await second.end).toBe(0);
+      expect(second.output).toContain('Starting again what has died: prefect_server');
+      expect(home.stackFile()?.pids).toEqual({ ...pids, prefect_server: expect.any(Number) as number });
+      expect((await fetch(`${home.stackFile()?.prefect_api_url ?? ''}/health`)).status).toBe(200);
+    },
+    UP_MS,
+  );
+
+  it(
+    'comes back with --detach once all is healthy, until npm run down',
+    async () => {
+      const detached = home.up(['--detach', '--no-sample']);
+      expect(await detached.end).toBe(0);
+      expect(detached.output).toContain('npm run down stops it');
+      expect((await fetch(`${home.stackFile()?.api_url ?? ''}/readyz`)).status).toBe(200);
+
+      const down = home.down();
+      expect(await down.end).toBe(0);
+      expect(down.output).toBe('Stopped. The data stays.\n');
+      expect(home.leftovers()).toEqual([]);
+    },
+    UP_MS,
+  );
+});
