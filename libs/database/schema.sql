@@ -1,0 +1,102 @@
+-- Made from the catalog by tools/generate-schema.mjs; do not edit.
+
+CREATE TABLE sluice_control.ingestion (
+  id uuid NOT NULL,
+  name text NOT NULL,
+  status text NOT NULL,
+  source jsonb NOT NULL,
+  format jsonb NOT NULL,
+  destination jsonb NOT NULL,
+  schedule jsonb,
+  on_schema_change text NOT NULL,
+  quality jsonb NOT NULL,
+  credentials bytea,
+  credential_keys text[] NOT NULL DEFAULT '{}'::text[],
+  prefect_deployment_id uuid,
+  drift_suspected boolean NOT NULL DEFAULT false,
+  operation text,
+  operation_id uuid,
+  operation_expires_at timestamp with time zone,
+  idempotency_key text,
+  idempotency_digest text,
+  created_at timestamp(3) with time zone NOT NULL DEFAULT now(),
+  updated_at timestamp(3) with time zone NOT NULL DEFAULT now(),
+  CONSTRAINT ingestion_pkey PRIMARY KEY (id),
+  CONSTRAINT ingestion_claim_is_whole CHECK ((num_nulls(operation, operation_id, operation_expires_at) = ANY (ARRAY[0, 3]))),
+  CONSTRAINT ingestion_deployment_has_schedule CHECK (((prefect_deployment_id IS NULL) OR (schedule IS NOT NULL))),
+  CONSTRAINT ingestion_idempotency_is_whole CHECK ((num_nulls(idempotency_key, idempotency_digest) = ANY (ARRAY[0, 2]))),
+  CONSTRAINT ingestion_on_schema_change CHECK ((on_schema_change = ANY (ARRAY['ignore'::text, 'append_new_columns'::text, 'sync_all_columns'::text, 'rescue'::text, 'fail'::text]))),
+  CONSTRAINT ingestion_operation CHECK ((operation = ANY (ARRAY['create'::text, 'update'::text, 'pause'::text, 'resume'::text, 'trigger'::text, 'repair'::text]))),
+  CONSTRAINT ingestion_status CHECK ((status = ANY (ARRAY['provisioning'::text, 'draft'::text, 'active'::text, 'paused'::text, 'error'::text])))
+);
+CREATE UNIQUE INDEX ingestion_idempotency_key ON sluice_control.ingestion USING btree (idempotency_key);
+CREATE UNIQUE INDEX ingestion_name ON sluice_control.ingestion USING btree (name);
+CREATE INDEX ingestion_newest ON sluice_control.ingestion USING btree (created_at DESC, id DESC);
+CREATE INDEX ingestion_newest_by_status ON sluice_control.ingestion USING btree (status, created_at DESC, id DESC);
+CREATE INDEX ingestion_to_repair ON sluice_control.ingestion USING btree (id) WHERE (drift_suspected OR (operation IS NOT NULL));
+
+CREATE TABLE sluice_control.processed_file (
+  ingestion_id uuid NOT NULL,
+  path text COLLATE "C" NOT NULL,
+  version text NOT NULL,
+  status text NOT NULL,
+  rows bigint NOT NULL,
+  rejected bigint NOT NULL,
+  bytes bigint NOT NULL,
+  first_error jsonb,
+  load_id bigint,
+  run_id uuid NOT NULL,
+  first_seen_at timestamp(3) with time zone NOT NULL DEFAULT now(),
+  processed_at timestamp(3) with time zone NOT NULL DEFAULT now(),
+  CONSTRAINT processed_file_pkey PRIMARY KEY (ingestion_id, path),
+  CONSTRAINT processed_file_counts CHECK (((rows >= 0) AND (rejected >= 0) AND (bytes >= 0))),
+  CONSTRAINT processed_file_ingestion_id_fkey FOREIGN KEY (ingestion_id) REFERENCES sluice_control.ingestion(id) ON DELETE CASCADE,
+  CONSTRAINT processed_file_status CHECK ((status = ANY (ARRAY['loaded'::text, 'failed'::text, 'changed'::text])))
+);
+
+CREATE TABLE sluice_control.run (
+  id uuid NOT NULL,
+  ingestion_id uuid NOT NULL,
+  flow_run_id uuid,
+  trigger text NOT NULL,
+  status text NOT NULL,
+  executor uuid,
+  metrics jsonb NOT NULL,
+  errors jsonb NOT NULL DEFAULT '[]'::jsonb,
+  created_at timestamp(3) with time zone NOT NULL DEFAULT now(),
+  started_at timestamp(3) with time zone,
+  ended_at timestamp(3) with time zone,
+  CONSTRAINT run_pkey PRIMARY KEY (id),
+  CONSTRAINT run_end_is_terminal CHECK (((ended_at IS NOT NULL) = (status <> ALL (ARRAY['queued'::text, 'running'::text])))),
+  CONSTRAINT run_ingestion_id_fkey FOREIGN KEY (ingestion_id) REFERENCES sluice_control.ingestion(id) ON DELETE CASCADE,
+  CONSTRAINT run_running_has_executor CHECK (((status <> 'running'::text) OR (num_nulls(executor, started_at) = 0))),
+  CONSTRAINT run_status CHECK ((status = ANY (ARRAY['queued'::text, 'running'::text, 'success'::text, 'partial'::text, 'failed'::text, 'cancelled'::text, 'crashed'::text, 'skipped'::text]))),
+  CONSTRAINT run_trigger CHECK ((trigger = ANY (ARRAY['scheduled'::text, 'manual'::text, 'retry'::text, 'refresh'::text])))
+);
+CREATE INDEX run_active ON sluice_control.run USING btree (ingestion_id, created_at) WHERE (status = ANY (ARRAY['queued'::text, 'running'::text]));
+CREATE UNIQUE INDEX run_active_of_flow_run ON sluice_control.run USING btree (flow_run_id) WHERE (status = ANY (ARRAY['queued'::text, 'running'::text]));
+CREATE INDEX run_newest ON sluice_control.run USING btree (ingestion_id, created_at DESC, id DESC);
+CREATE INDEX run_of_flow_run ON sluice_control.run USING btree (flow_run_id, created_at DESC);
+
+CREATE TABLE sluice_control.schema_version (
+  ingestion_id uuid NOT NULL,
+  version integer NOT NULL,
+  columns jsonb NOT NULL,
+  changes jsonb NOT NULL,
+  dialect jsonb,
+  file text NOT NULL,
+  created_at timestamp(3) with time zone NOT NULL DEFAULT now(),
+  CONSTRAINT schema_version_pkey PRIMARY KEY (ingestion_id, version),
+  CONSTRAINT schema_version_counts_from_one CHECK ((version >= 1)),
+  CONSTRAINT schema_version_ingestion_id_fkey FOREIGN KEY (ingestion_id) REFERENCES sluice_control.ingestion(id) ON DELETE CASCADE
+);
+
+CREATE TABLE sluice_control.tombstone (
+  ingestion_id uuid NOT NULL,
+  attempts integer NOT NULL DEFAULT 0,
+  next_attempt_at timestamp with time zone NOT NULL DEFAULT now(),
+  last_error text,
+  created_at timestamp(3) with time zone NOT NULL DEFAULT now(),
+  CONSTRAINT tombstone_pkey PRIMARY KEY (ingestion_id)
+);
+CREATE INDEX tombstone_due ON sluice_control.tombstone USING btree (next_attempt_at);

@@ -1,0 +1,268 @@
+import { IngestionNotFound, OrchestrationUnavailable, type OrchestrationReason } from '@sluice/kernel';
+import { anIngestion, DAILY, refusalOf, startControlPlane, until, type ControlPlane } from '../support/control-plane';
+import { enterState, newState, type Misbehaviour } from '../support/fake-prefect';
+
+let plane: ControlPlane;
+beforeAll(async () => {
+  plane = await startControlPlane();
+});
+afterEach(async () => {
+  await plane.fake.behave();
+  await plane.sql('DROP TRIGGER IF EXISTS broken ON sluice_control.ingestion');
+  await until(() => plane.gateway.initialized);
+});
+afterAll(() => plane.close());
+
+const USED = /deployments|flow_runs/;
+const deploymentOf = (id: string) => plane.fake.deployments.find((it) => it.name === `ingestion-${id}`);
+const scheduled = () => plane.ingestions.createIngestion(anIngestion({ schedule: DAILY }));
+const sentence = (error: unknown) => error instanceof OrchestrationUnavailable && error.message;
+const tombstones = () => plane.sql('SELECT ingestion_id FROM sluice_control.tombstone ORDER BY created_at');
+const dueNow = () => plane.sql('UPDATE sluice_control.tombstone SET next_attempt_at = now()');
+
+/** Everything that matters of the control database, runs apart. */
+const ingestionRows = () =>
+  plane.sql(`SELECT id, name, status, schedule, prefect_deployment_id, operation, updated_at
+             FROM sluice_control.ingestion ORDER BY id`);
+
+/** From now on the database refuses to write what follows from Prefect. */
+async function breakDatabase(when = 'true'): Promise<void> {
+  await plane.sql(`CREATE OR REPLACE FUNCTION sluice_control.broken() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN RAISE EXCEPTION 'disk full'; END $$`);
+  await plane.sql(`CREATE TRIGGER broken BEFORE UPDATE OF name, status, schedule, prefect_deployment_id
+    ON sluice_control.ingestion FOR EACH ROW WHEN (${when}) EXECUTE FUNCTION sluice_control.broken()`);
+}
+
+describe('when Prefect cannot be used, the call says so in its sentence and nothing has changed', () => {
+  it.each<[Misbehaviour, OrchestrationReason]>([
+    ['down', 'refused'],
+    ['hang', 'timeout'],
+    ['http_500', 'http_5xx'],
+    ['html', 'protocol'],
+    ['unauthorized', 'auth'],
+    ['rate_limited', 'rate_limited'],
+  ])(
+    '%s',
+    async (kind, reason) => {
+      const [draft, first, other, running, quiet, resting] = await Promise.all([
+        plane.ingestions.createIngestion(anIngestion()),
+        scheduled(),
+        scheduled(),
+        scheduled(),
+        scheduled(),
+        scheduled(),
+      ]);
+      await plane.ingestions.pauseIngestion(resting.id);
+      const deployments = structuredClone(plane.fake.deployments);
+      const rows = await ingestionRows();
+      await plane.fake.misbehave(kind, kind === 'down' ? {} : { route: USED });
+
+      const refusals = await Promise.all([
+        refusalOf(scheduled()),
+        refusalOf(plane.ingestions.updateIngestion(first.id, { schedule: { frequency: 'hourly' }, name: 'never' })),
+        refusalOf(plane.ingestions.updateIngestion(draft.id, { schedule: DAILY })),
+        refusalOf(plane.ingestions.updateIngestion(other.id, { schedule: null })),
+        refusalOf(plane.ingestions.pauseIngestion(quiet.id)),
+        refusalOf(plane.ingestions.resumeIngestion(resting.id)),
+        refusalOf(plane.ingestions.triggerManualRun(running.id)),
+      ]);
+
+      expect(refusals.map(sentence)).toEqual([
+        'Cannot create ingestion: Orchestration service unavailable',
+        'Cannot update schedule: Orchestration service unavailable',
+        'Cannot update schedule: Orchestration service unavailable',
+        'Cannot update schedule: Orchestration service unavailable',
+        'Cannot pause ingestion: Orchestration service unavailable',
+        'Cannot resume ingestion: Orchestration service unavailable',
+        'Orchestration service unavailable. Please try again later.',
+      ]);
+      for (const refusal of refusals) {
+        expect([reason, 'not_initialized']).toContain((refusal as OrchestrationUnavailable).reason);
+      }
+      expect(await ingestionRows()).toEqual(rows);
+      await plane.fake.behave();
+      expect(plane.fake.deployments).toEqual(deployments);
+      const runs = await plane.sql('SELECT status FROM sluice_control.run WHERE ingestion_id = $1', [running.id]);
+      expect(runs.filter((run) => run['status'] !== 'failed')).toEqual([]);
+    },
+    30_000,
+  );
+
+  it('not initialized: a create writes nothing at all, not even a tombstone', async () => {
+    const before = await tombstones();
+    await plane.fake.misbehave('http_500');
+    await until(() => !plane.gateway.initialized);
+    const rows = await ingestionRows();
+    expect(await refusalOf(scheduled())).toMatchObject({
+      reason: 'not_initialized',
+      message: 'Cannot create ingestion: Orchestration service unavailable',
+    });
+    expect(await ingestionRows()).toEqual(rows);
+    expect(await tombstones()).toEqual(before);
+  });
+
+  it('a failed create leaves a tombstone, and its name is free again', async () => {
+    await plane.sql('DELETE FROM sluice_control.tombstone');
+    await plane.fake.misbehave('http_500', { route: USED });
+    const input = anIngestion({ schedule: DAILY });
+    await refusalOf(plane.ingestions.createIngestion(input));
+    expect(await tombstones()).toHaveLength(1);
+    await plane.fake.behave();
+    expect((await plane.ingestions.createIngestion(input)).status).toBe('active');
+  });
+
+  it('drafts, names, pausing a draft and reading go on', async () => {
+    const active = await scheduled();
+    await plane.fake.misbehave('down');
+    await until(() => !plane.gateway.initialized);
+    const draft = await plane.ingestions.createIngestion(anIngestion());
+    expect((await plane.ingestions.pauseIngestion(draft.id)).status).toBe('paused');
+    const renamed = await plane.ingestions.updateIngestion(active.id, { name: `new ${active.id}` });
+    expect(renamed).toMatchObject({ name: `new ${active.id}`, metadata: { next_run_time: null } });
+    expect((await plane.ingestions.listIngestions({ limit: 200 })).items.length).toBeGreaterThan(1);
+  });
+});
+
+describe('an answer of Prefect that got lost', () => {
+  it('of a create is found by name', async () => {
+    await plane.fake.misbehave('lost_answer', { route: /^POST \/deployments\/$/, times: 1 });
+    const made = await scheduled();
+    expect(made.prefect_deployment_id).toBe(deploymentOf(made.id)?.id);
+  });
+
+  it('of a pause is a 503, and the reconciler takes the pause back', async () => {
+    const { id } = await scheduled();
+    await plane.fake.misbehave('lost_answer', { route: /pause_deployment/ });
+    expect(sentence(await refusalOf(plane.ingestions.pauseIngestion(id)))).toBe(
+      'Cannot pause ingestion: Orchestration service unavailable',
+    );
+    await plane.fake.behave();
+    expect(deploymentOf(id)?.paused).toBe(true);
+    expect((await plane.ingestions.getIngestion(id)).status).toBe('active');
+    await until(async () => (await plane.reconciler.runOnce()).some((it) => it.includes(id)));
+    expect(deploymentOf(id)?.paused).toBe(false);
+    expect((await plane.reconciler.runOnce()).filter((it) => it.includes(id))).toEqual([]);
+  });
+
+  it('of a first schedule is a 503, and the reconciler removes what the draft does not need', async () => {
+    const { id } = await plane.ingestions.createIngestion(anIngestion());
+    await plane.fake.misbehave('lost_answer', { route: /^POST \/deployments\/$/ });
+    await plane.fake.misbehave('http_503', { route: /^GET \/deployments\/name/ });
+    expect(sentence(await refusalOf(plane.ingestions.updateIngestion(id, { schedule: DAILY })))).toBe(
+      'Cannot update schedule: Orchestration service unavailable',
+    );
+    await plane.fake.behave();
+    await until(async () => {
+      await plane.reconciler.runOnce();
+      return deploymentOf(id) === undefined;
+    });
+    expect((await plane.ingestions.getIngestion(id)).status).toBe('draft');
+  });
+});
+
+describe('when the database fails after Prefect has done its part, Prefect is as it was', () => {
+  const failure = expect.objectContaining({ message: 'disk full' });
+
+  it('create: the deployment is removed, no row is left', async () => {
+    const count = plane.fake.deployments.length;
+    await breakDatabase(`NEW.status = 'active'`);
+    const rows = await ingestionRows();
+    expect(await refusalOf(scheduled())).toEqual(failure);
+    expect(plane.fake.requests.some((it) => it.method === 'POST' && it.path === '/deployments/')).toBe(true);
+    expect(plane.fake.deployments).toHaveLength(count);
+    expect(await ingestionRows()).toEqual(rows);
+  });
+
+  it('update: the old time is back, under the same schedule id', async () => {
+    const { id } = await scheduled();
+    const before = structuredClone(deploymentOf(id)?.schedules[0]);
+    await breakDatabase();
+    plane.fake.requests.length = 0;
+    expect(await refusalOf(plane.ingestions.updateIngestion(id, { schedule: { frequency: 'hourly' } }))).toEqual(
+      failure,
+    );
+    expect(plane.fake.requests.filter((it) => it.method === 'PATCH')).toHaveLength(2);
+    expect(deploymentOf(id)?.schedules[0]).toMatchObject({ id: before?.id, schedule: before?.schedule });
+  });
+
+  it('pause and resume: the deployment runs, or rests, as before', async () => {
+    const { id } = await scheduled();
+    await breakDatabase();
+    expect(await refusalOf(plane.ingestions.pauseIngestion(id))).toEqual(failure);
+    expect(deploymentOf(id)?.paused).toBe(false);
+    expect(plane.fake.requests.at(-1)?.path).toContain('resume_deployment');
+  });
+
+  it('first schedule: the deployment is removed', async () => {
+    const { id } = await plane.ingestions.createIngestion(anIngestion());
+    await breakDatabase();
+    expect(await refusalOf(plane.ingestions.updateIngestion(id, { schedule: DAILY }))).toEqual(failure);
+    expect(deploymentOf(id)).toBeUndefined();
+  });
+
+  it('schedule null: the deployment is there and active, with its id', async () => {
+    const { id, prefect_deployment_id } = await scheduled();
+    await breakDatabase();
+    expect(await refusalOf(plane.ingestions.updateIngestion(id, { schedule: null }))).toEqual(failure);
+    expect(deploymentOf(id)).toMatchObject({ id: prefect_deployment_id, paused: false });
+  });
+
+  it('leaves the ingestion free for the next operation', async () => {
+    const { id } = await scheduled();
+    await breakDatabase();
+    await refusalOf(plane.ingestions.pauseIngestion(id));
+    await plane.sql('DROP TRIGGER broken ON sluice_control.ingestion');
+    expect((await plane.ingestions.pauseIngestion(id)).status).toBe('paused');
+  });
+});
+
+describe('delete goes through', () => {
+  it('while Prefect is down; a later sweep removes the deployment', async () => {
+    await plane.sql('DELETE FROM sluice_control.tombstone');
+    const { id } = await scheduled();
+    await plane.fake.misbehave('down');
+    await plane.ingestions.deleteIngestion(id);
+    expect(await refusalOf(plane.ingestions.getIngestion(id))).toEqual(new IngestionNotFound(id));
+    expect(await tombstones()).toEqual([{ ingestion_id: id }]);
+    await plane.fake.behave();
+    expect(deploymentOf(id)).toBeDefined();
+    await until(() => plane.gateway.initialized);
+    await dueNow();
+    expect(await plane.reconciler.runOnce()).toContain(`Removed the deployment of deleted ingestion ${id}`);
+    expect(deploymentOf(id)).toBeUndefined();
+    expect(await tombstones()).toEqual([]);
+  });
+
+  it('within about 2 s while Prefect hangs', async () => {
+    const { id } = await scheduled();
+    await plane.fake.misbehave('hang', { route: USED });
+    const start = Date.now();
+    await plane.ingestions.deleteIngestion(id);
+    expect(Date.now() - start).toBeLessThan(3_000);
+    expect(await tombstones()).toContainEqual({ ingestion_id: id });
+  });
+
+  it('and waits longer after each failed attempt', async () => {
+    const { id } = await scheduled();
+    await plane.fake.misbehave('http_500', { route: USED });
+    await plane.ingestions.deleteIngestion(id);
+    await dueNow();
+    await plane.reconciler.runOnce();
+    const [row] = await plane.sql(
+      `SELECT attempts, last_error, next_attempt_at > now() + interval '8 seconds' AS later
+       FROM sluice_control.tombstone WHERE ingestion_id = $1`,
+      [id],
+    );
+    expect(row).toEqual({ attempts: 2, last_error: 'Prefect answered with a server error.', later: true });
+  });
+
+  it('and cancels the flow runs that are active', async () => {
+    const { id } = await scheduled();
+    const { flow_run_id } = await plane.ingestions.triggerManualRun(id);
+    const flowRun = plane.fake.flowRuns.find((it) => it.id === flow_run_id);
+    if (flowRun) enterState(flowRun, newState('RUNNING'));
+    await plane.ingestions.deleteIngestion(id);
+    expect(flowRun?.state_type).toBe('CANCELLING');
+    expect(deploymentOf(id)).toBeUndefined();
+  });
+});

@@ -1,0 +1,231 @@
+import { randomUUID } from 'node:crypto';
+import { LeaderLock } from '@sluice/database';
+import { ReconcilerTimer, type Reconciler } from '@sluice/ingestion';
+import { SystemClock } from '@sluice/kernel';
+import { LostRuns } from '../../libs/ingestion/src/reconciler/lost-runs';
+import { RunSettlement } from '../../libs/ingestion/src/run-settlement';
+import { anIngestion, DAILY, startControlPlane, until, type ControlPlane } from '../support/control-plane';
+import { enterState, newState } from '../support/fake-prefect';
+
+let plane: ControlPlane;
+beforeAll(async () => {
+  plane = await startControlPlane();
+});
+afterEach(async () => {
+  await plane.fake.behave();
+  await until(() => plane.gateway.initialized);
+});
+afterAll(() => plane.close());
+
+class LateClock extends SystemClock {
+  late = 0;
+  override now() {
+    return new Date(Date.now() + this.late);
+  }
+}
+
+const scheduled = () => plane.ingestions.createIngestion(anIngestion({ schedule: DAILY }));
+const deploymentOf = (id: string) => plane.fake.deployments.find((it) => it.name === `ingestion-${id}`);
+const flowRun = (id: string) => plane.fake.flowRuns.find((it) => it.id === id)!;
+const expire = (id: string, status: string, operation: string) =>
+  plane.sql(
+    `UPDATE sluice_control.ingestion SET status = $2, operation = $3, operation_id = $4, operation_expires_at = now() WHERE id = $1`,
+    [id, status, operation, randomUUID()],
+  );
+
+describe('an operation whose process died', () => {
+  it('create: row and deployment go', async () => {
+    const { id } = await scheduled();
+    await expire(id, 'provisioning', 'create');
+    const done = await plane.reconciler.runOnce();
+    expect(done).toContain(`Removed ingestion ${id}, whose creation never ended`);
+    expect(done).toContain(`Removed the deployment of deleted ingestion ${id}`);
+    expect(deploymentOf(id)).toBeUndefined();
+    expect(await plane.sql('SELECT 1 FROM sluice_control.ingestion WHERE id = $1', [id])).toEqual([]);
+  });
+
+  it('update: Prefect is brought back to what the row says, under the same schedule id', async () => {
+    const { id } = await scheduled();
+    const deployment = deploymentOf(id)!;
+    const scheduleId = deployment.schedules[0]!.id;
+    deployment.schedules[0]!.schedule.cron = '0 * * * *';
+    deployment.paused = true;
+    await expire(id, 'active', 'update');
+    expect(await plane.reconciler.runOnce()).toContain(
+      `Freed ingestion ${id} from the operation update, which never ended`,
+    );
+    expect(deployment).toMatchObject({
+      paused: false,
+      schedules: [{ id: scheduleId, schedule: { cron: '0 6 * * *' } }],
+    });
+    expect((await plane.ingestions.pauseIngestion(id)).status).toBe('paused');
+  });
+
+  it('trigger: the ingestion is free, and its deployment is left alone', async () => {
+    const { id } = await scheduled();
+    await expire(id, 'active', 'trigger');
+    plane.fake.requests.length = 0;
+    await plane.reconciler.runOnce();
+    expect(plane.fake.requests.filter((it) => it.path.includes(deploymentOf(id)!.id))).toEqual([]);
+    expect(await plane.sql('SELECT operation FROM sluice_control.ingestion WHERE id = $1', [id])).toEqual([
+      { operation: null },
+    ]);
+  });
+
+  it('one that is still under way is left alone', async () => {
+    const { id } = await scheduled();
+    await expire(id, 'active', 'update');
+    await plane.sql(
+      `UPDATE sluice_control.ingestion SET operation_expires_at = now() + interval '1 second' WHERE id = $1`,
+      [id],
+    );
+    expect((await plane.reconciler.runOnce()).filter((it) => it.includes(id))).toEqual([]);
+  });
+});
+
+describe('tombstones', () => {
+  it('are removed a few per pass', async () => {
+    await plane.sql('DELETE FROM sluice_control.tombstone');
+    await plane.sql(
+      `INSERT INTO sluice_control.tombstone (ingestion_id) SELECT gen_random_uuid() FROM generate_series(1, 8)`,
+    );
+    expect(await plane.reconciler.runOnce()).toHaveLength(5);
+    expect(await plane.reconciler.runOnce()).toHaveLength(3);
+  });
+
+  it('are left alone, without a word, while Prefect cannot be used', async () => {
+    await plane.sql(`INSERT INTO sluice_control.tombstone (ingestion_id) VALUES (gen_random_uuid())`);
+    await plane.fake.misbehave('http_500');
+    await until(() => !plane.gateway.initialized);
+    expect(await plane.reconciler.runOnce()).toEqual([]);
+    expect(await plane.sql('SELECT attempts FROM sluice_control.tombstone')).toEqual([{ attempts: 0 }]);
+  });
+});
+
+describe('a run whose process is gone', () => {
+  function lostRuns() {
+    const clock = new LateClock();
+    const settlement = new RunSettlement(plane.dataSource, plane.gateway);
+    return { clock, step: new LostRuns(plane.dataSource, plane.gateway, settlement, clock) };
+  }
+
+  it('is ended on the word of Prefect, after a grace in which the process may still speak', async () => {
+    const { clock, step } = lostRuns();
+    const { run_id, flow_run_id } = await plane.ingestions.triggerManualRun((await scheduled()).id);
+    await plane.recorder.start(run_id, randomUUID());
+    enterState(flowRun(flow_run_id), newState('CRASHED'));
+    expect(await step.run()).toEqual([]);
+    clock.late = 14_000;
+    expect(await step.run()).toEqual([]);
+    clock.late = 15_100;
+    expect(await step.run()).toEqual([expect.stringMatching(`^Ended run ${run_id} as crashed: `)]);
+    expect((await plane.runs.getRun(run_id)).status).toBe('crashed');
+  });
+
+  it('keeps what its process said within the grace', async () => {
+    const { clock, step } = lostRuns();
+    const { run_id, flow_run_id } = await plane.ingestions.triggerManualRun((await scheduled()).id);
+    const executor = randomUUID();
+    await plane.recorder.start(run_id, executor);
+    enterState(flowRun(flow_run_id), newState('COMPLETED'));
+    await step.run();
+    const { metrics } = await plane.runs.getRun(run_id);
+    await plane.recorder.end(run_id, executor, { status: 'success', metrics, errors: [] });
+    clock.late = 60_000;
+    expect(await step.run()).toEqual([]);
+    expect((await plane.runs.getRun(run_id)).status).toBe('success');
+  });
+
+  it('whose flow run vanished counts as crashed', async () => {
+    const { clock, step } = lostRuns();
+    const { run_id, flow_run_id } = await plane.ingestions.triggerManualRun((await scheduled()).id);
+    plane.fake.flowRuns.splice(plane.fake.flowRuns.indexOf(flowRun(flow_run_id)), 1);
+    await step.run();
+    clock.late = 15_100;
+    expect(await step.run()).toEqual([
+      `Ended run ${run_id} as crashed: Its flow run does not exist in Prefect any more.`,
+    ]);
+  });
+
+  it('that is still running is left alone for ever', async () => {
+    const { clock, step } = lostRuns();
+    const { run_id, flow_run_id } = await plane.ingestions.triggerManualRun((await scheduled()).id);
+    await plane.recorder.start(run_id, randomUUID());
+    enterState(flowRun(flow_run_id), newState('RUNNING'));
+    await step.run();
+    clock.late = 3_600_000;
+    await step.run();
+    expect((await plane.runs.getRun(run_id)).status).toBe('running');
+  });
+
+  it('that never reached Prefect is failed after a minute', async () => {
+    const { step } = lostRuns();
+    const { id } = await scheduled();
+    const run = randomUUID();
+    await plane.sql(
+      `INSERT INTO sluice_control.run (id, ingestion_id, trigger, status, metrics, created_at)
+       VALUES ($1, $2, 'manual', 'queued', '{}', now() - interval '61 seconds')`,
+      [run, id],
+    );
+    expect(await step.run()).toContain(`Ended run ${run} as failed: it was never handed to Prefect`);
+  });
+
+  it('is found behind many that are still running', async () => {
+    const { step } = lostRuns();
+    const { id } = await scheduled();
+    const entries = Array.from({ length: 30 }, () =>
+      plane.recorder.enter({ ingestionId: id, flowRunId: randomUUID(), runId: null, scheduled: true }),
+    );
+    await Promise.all(entries);
+    const look = jest.spyOn(plane.gateway, 'readFlowRun');
+    const active = await plane.sql(`SELECT 1 FROM sluice_control.run WHERE status IN ('queued', 'running')`);
+    for (let seen = 0; seen < active.length; seen += 20) await step.run();
+    expect(new Set(look.mock.calls.map(([it]) => it)).size).toBe(active.length);
+    look.mockRestore();
+  });
+});
+
+describe('the leader', () => {
+  const leaders = async () => {
+    const sql = `SELECT 1 FROM pg_stat_activity WHERE application_name = 'sluice-leader' AND datname = current_database()`;
+    return (await plane.sql(sql)).length;
+  };
+  const KEY = 424_242;
+
+  it('is one of many, and another as soon as it is gone', async () => {
+    const all = Array.from({ length: 5 }, () => new LeaderLock(plane.url, KEY));
+    const held = await Promise.all(all.map((it) => it.hold()));
+    expect(held.filter(Boolean)).toHaveLength(1);
+    const leader = all[held.indexOf(true)]!;
+    const other = all[held.indexOf(false)]!;
+    expect([await leader.hold(), await other.hold()]).toEqual([true, false]);
+    await leader.release();
+    expect(await other.hold()).toBe(true);
+    await Promise.all(all.map((it) => it.release()));
+  });
+
+  it('is the only one whose reconciler runs; none runs after its process was told to stop', async () => {
+    const passes = [0, 0];
+    const timers = passes.map((_, index) => {
+      const runOnce = () => Promise.resolve([`pass ${String((passes[index]! += 1))}`]);
+      return new ReconcilerTimer(plane.config, new SystemClock(), { runOnce } as unknown as Reconciler);
+    });
+    for (const timer of timers) timer.onApplicationBootstrap();
+    await until(() => passes.some((count) => count > 0));
+    await until(async () => (await leaders()) === 1);
+    expect([...passes].sort()).toEqual([0, 1]);
+    await Promise.all(timers.map((timer) => timer.onModuleDestroy()));
+    await until(async () => (await leaders()) === 0);
+    expect([...passes].sort()).toEqual([0, 1]);
+  });
+
+  it('notices that its connection was cut, and does not believe that it still leads', async () => {
+    const [leader, other] = [new LeaderLock(plane.url, KEY), new LeaderLock(plane.url, KEY)];
+    expect(await leader.hold()).toBe(true);
+    await plane.sql(
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'sluice-leader' AND datname = current_database()`,
+    );
+    await until(async () => (await other.hold()) && !(await leader.hold()));
+    await Promise.all([leader.release(), other.release()]);
+  });
+});
