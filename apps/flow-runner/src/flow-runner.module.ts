@@ -13,7 +13,7 @@ export class FlowRunnerModule {
       module: FlowRunnerModule,
       imports: [
         KernelModule.forRoot(config),
-        DatabaseModule,
+        DatabaseModule.forRoot(),
         OrchestrationGatewayModule.forRunner(flowRunId),
         RunRecorderModule,
         BatchOrchestratorModule,
