@@ -24,7 +24,8 @@ export const LOG = Symbol('LOG');
 
 @Module({})
 export class AppModule {
-  static forRoot(config: Config): DynamicModule {
+  /** `orchestration`: the gateway with other timings, for tests. */
+  static forRoot(config: Config, orchestration = OrchestrationGatewayModule.forApi()): DynamicModule {
     const logger: Logger = pino({ level: config.LOG_LEVEL });
     return {
       module: AppModule,
@@ -32,7 +33,7 @@ export class AppModule {
         LoggerModule.forRoot({ pinoHttp: { logger }, useExisting: true }),
         KernelModule.forRoot(config),
         DatabaseModule.forRoot({ migrate: true }),
-        OrchestrationGatewayModule.forApi(),
+        orchestration,
         IngestionModule,
         TerminusModule.forRoot({ logger: false }),
       ],
