@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Logger } from '@nestjs/common';
 import { SystemClock, ValueError } from '@sluice/kernel';
-import { FlowRunSession, OrchestrationGateway, type DeploymentSpec } from '@sluice/orchestration-gateway';
+import { FlowRunSession, type OrchestrationGateway, type DeploymentSpec } from '@sluice/orchestration-gateway';
 import { createClient, createGateway } from '../../libs/orchestration-gateway/src/create-gateway';
 import { startFakePrefect } from '../support/fake-prefect';
 import { describeWithPrefect, realPrefect } from '../support/prefect';
@@ -28,6 +29,7 @@ const contract = (start: () => Promise<Prefect>) => () => {
   let gateway: OrchestrationGateway;
 
   beforeAll(async () => {
+    Logger.overrideLogger(false);
     prefect = await start();
     apiUrl = prefect.apiUrl;
     const runner = { SLUICE_RUNNER_COMMAND: 'node main.js', SLUICE_RUNNER_WORKING_DIR: '/srv/sluice' };
@@ -214,8 +216,11 @@ const contract = (start: () => Promise<Prefect>) => () => {
       await expect(gateway.removeDeployment(NOWHERE)).resolves.toBeUndefined();
     });
 
-    it('with a cron that Prefect refuses is a ValueError and not made', async () => {
-      const spec = aSpec({ timetable: { cron: 'bad', timezone: 'UTC' } });
+    it.each([
+      { cron: 'bad', timezone: 'UTC' },
+      { cron: '0 * * * *', timezone: 'Mars/Olympus' },
+    ])('with the timetable %j, which Prefect refuses, is a ValueError and not made', async (timetable) => {
+      const spec = aSpec({ timetable });
       await expect(gateway.upsertDeployment(spec)).rejects.toThrow(ValueError);
       await expect(gateway.findDeployment(spec.ingestionId)).resolves.toBeNull();
     });

@@ -71,7 +71,8 @@ export class FakePrefect extends FakeStore {
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { method = '', url = '', headers } = request;
     const body = await read(request);
-    this.requests.push({ method, path: url.replace(/^\/api/, ''), body, headers });
+    const port = request.socket.remotePort;
+    this.requests.push({ method, path: url.replace(/^\/api/, ''), body, headers, port });
     const fault = this.#faultFor(`${method} ${url.replace(/^\/api/, '')}`);
     const reply = fault && STOPS_EARLY.has(fault.kind) ? { status: 200 } : this.#reply(request, body);
     if (fault) spoil(response, fault.kind, fault.options, reply);

@@ -27,7 +27,8 @@ type ScheduleBody = z.output<typeof scheduleSchema>;
 
 function fires(cron: string, timezone: string): boolean {
   try {
-    return new Cron(cron, { timezone: timezone || 'UTC', paused: true }) instanceof Cron;
+    new Intl.DateTimeFormat('en', { timeZone: timezone || 'UTC' });
+    return new Cron(cron, { paused: true }) instanceof Cron;
   } catch {
     return false;
   }

@@ -65,6 +65,8 @@ export interface FakeRequest {
   path: string;
   body: unknown;
   headers: Record<string, string | string[] | undefined>;
+  /** The caller's port: equal for requests on one connection. */
+  port: number | undefined;
 }
 
 /** All that the fake remembers; tests read it and may write it. */

@@ -1,9 +1,9 @@
-import { Clock, OrchestrationUnavailable } from '@sluice/kernel';
+import { type Clock, OrchestrationUnavailable } from '@sluice/kernel';
 import type { z } from 'zod';
 import { Budget } from './budget';
 import { failureOfAnswer, failureOfError, retryAfterSeconds, unavailable } from './failures';
 import { AttemptFailed, pauseBefore } from './retry';
-import { Transport, type HttpAnswer, type HttpRequest } from './transport';
+import { type Transport, type HttpAnswer, type HttpRequest } from './transport';
 
 /** Longest time of one operation, retries and pauses included. */
 const OPERATION_MS = 5_000;

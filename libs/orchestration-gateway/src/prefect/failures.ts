@@ -60,11 +60,14 @@ export function retryAfterSeconds({ retryAfter }: HttpAnswer, now: Date): number
   return Number.isNaN(seconds) ? undefined : Math.max(0, seconds);
 }
 
-/** Node names its causes with `code`; an error that wraps another may carry the code further down. */
+/**
+ * Node names its causes with `code`; an error that wraps another carries the code further down. The shape is asked, not the class:
+ * errors of Node's own are of another `Error` where code runs in a context of its own.
+ */
 function codeOf(error: unknown): string {
-  if (!(error instanceof Error)) return '';
-  const code = 'code' in error ? String(error.code) : '';
-  return code in REASON_OF_CODE ? code : codeOf(error.cause);
+  if (typeof error !== 'object' || error === null) return '';
+  const { code, cause } = error as { code?: unknown; cause?: unknown };
+  return typeof code === 'string' && code in REASON_OF_CODE ? code : codeOf(cause);
 }
 
 /** What Prefect says of a refusal; the request itself, which it repeats there, is left out. */

@@ -73,7 +73,7 @@ export class LogQueue {
       try {
         await this.prefect.send(routes.createLogs(batch));
       } catch {
-        return onFailure(batch);
+        return void onFailure(batch);
       }
     }
   }

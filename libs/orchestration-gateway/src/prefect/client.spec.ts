@@ -1,0 +1,121 @@
+import { OrchestrationUnavailable, Secret, SystemClock } from '@sluice/kernel';
+import { startFakePrefect, type FakePrefect, type Misbehaviour } from '../../../../test/support/fake-prefect';
+import { PrefectClient } from './client';
+import * as routes from './routes';
+import { Transport } from './transport';
+
+describe('a call to Prefect', () => {
+  let fake: FakePrefect;
+  let prefect: PrefectClient;
+
+  beforeEach(async () => {
+    fake = await startFakePrefect();
+    prefect = new PrefectClient(new Transport(fake.apiUrl), new SystemClock());
+  });
+
+  afterEach(async () => {
+    prefect.close();
+    await fake.stop();
+  });
+
+  it.each<[Misbehaviour, string, number]>([
+    ['http_500', 'http_5xx', 3],
+    ['http_502', 'http_5xx', 3],
+    ['http_503', 'http_5xx', 3],
+    ['reset', 'reset', 3],
+    ['lost_answer', 'reset', 3],
+    ['unauthorized', 'auth', 1],
+    ['forbidden', 'auth', 1],
+    ['html', 'protocol', 1],
+    ['cut_json', 'protocol', 1],
+    ['wrong_shape', 'protocol', 1],
+  ])('that meets %s is unavailable by %s after %i tries', async (kind, reason, tries) => {
+    await fake.misbehave(kind);
+    await expect(prefect.send(routes.readVersion())).rejects.toMatchObject({
+      code: 'ORCHESTRATION_UNAVAILABLE',
+      reason,
+    });
+    expect(fake.requests).toHaveLength(tries);
+  });
+
+  it('that meets a closed port is refused', async () => {
+    await fake.misbehave('down');
+    await expect(prefect.send(routes.readVersion())).rejects.toMatchObject({ reason: 'refused' });
+  });
+
+  it('that is never answered ends as a timeout within its budget of 5 s', async () => {
+    await fake.misbehave('hang');
+    const started = Date.now();
+    await expect(prefect.send(routes.readVersion())).rejects.toMatchObject({ reason: 'timeout' });
+    expect(Date.now() - started).toBeLessThan(5_300);
+    expect(fake.requests).toHaveLength(2);
+  }, 10_000);
+
+  it('succeeds when the trouble passes within its retries', async () => {
+    await fake.misbehave('http_503', { times: 2 });
+    await expect(prefect.send(routes.readVersion())).resolves.toBe('3.8.8');
+  });
+
+  it('waits as long as Retry-After says, within its budget', async () => {
+    await fake.misbehave('rate_limited', { times: 1, seconds: 1 });
+    const started = Date.now();
+    await expect(prefect.send(routes.readVersion())).resolves.toBe('3.8.8');
+    expect(Date.now() - started).toBeGreaterThanOrEqual(990);
+  });
+
+  it('gives up at once when Retry-After is beyond its budget, and passes it on', async () => {
+    await fake.misbehave('rate_limited', { seconds: 30 });
+    const failure = expect(prefect.send(routes.readVersion())).rejects;
+    await failure.toMatchObject({ reason: 'rate_limited', retryAfterSeconds: 30 });
+    expect(fake.requests).toHaveLength(1);
+  });
+
+  it('ends when its signal aborts', async () => {
+    await fake.misbehave('hang');
+    const ender = new AbortController();
+    setTimeout(() => {
+      ender.abort();
+    }, 50);
+    const started = Date.now();
+    await expect(prefect.send(routes.readVersion(), prefect.budget(5_000, ender.signal))).rejects.toThrow(
+      OrchestrationUnavailable,
+    );
+    expect(Date.now() - started).toBeLessThan(1_000);
+  });
+
+  it('tells a missing thing from a missing route', async () => {
+    await expect(prefect.find(routes.readPool('none'))).resolves.toBeNull();
+    const elsewhere = { ...routes.readVersion(), path: '/not/a/route' };
+    await expect(prefect.find(elsewhere)).rejects.toMatchObject({ reason: 'protocol' });
+  });
+
+  it('carries the API version, and the credentials as Basic authentication', async () => {
+    const guarded = await startFakePrefect({ authString: 'admin:pass' });
+    const open = new PrefectClient(new Transport(guarded.apiUrl), new SystemClock());
+    const known = new PrefectClient(new Transport(guarded.apiUrl, new Secret('admin:pass')), new SystemClock());
+    await expect(open.send(routes.readVersion())).rejects.toMatchObject({ reason: 'auth' });
+    await expect(known.send(routes.readVersion())).resolves.toBe('3.8.8');
+    expect(guarded.requests.at(-1)?.headers).toMatchObject({ 'x-prefect-api-version': '0.8.4' });
+    for (const client of [open, known]) client.close();
+    await guarded.stop();
+  });
+
+  it('never goes through a proxy of the environment', async () => {
+    process.env['HTTP_PROXY'] = process.env['http_proxy'] = 'http://127.0.0.1:9';
+    try {
+      await expect(prefect.send(routes.readVersion())).resolves.toBe('3.8.8');
+    } finally {
+      delete process.env['HTTP_PROXY'];
+      delete process.env['http_proxy'];
+    }
+  });
+
+  it('reuses its connection', async () => {
+    const ports = new Set<number | undefined>();
+    for (let turn = 0; turn < 3; turn++) {
+      await prefect.send(routes.readVersion());
+      ports.add(fake.requests.at(-1)?.port);
+    }
+    expect(ports.size).toBe(1);
+  });
+});
