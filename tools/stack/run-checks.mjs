@@ -16,6 +16,7 @@ export async function check() {
     ['ESLint', scripts.lint],
     ['prettier', 'prettier --check . --log-level warn'],
     ['borders', scripts.borders],
+    ['lock file', 'node tools/complete-lock.mjs --check'],
     ['generated files', 'node tools/generate.mjs --check'],
   ]);
   const failed = results.filter((passed) => !passed).length;
