@@ -1,4 +1,5 @@
-import { literal } from '../../duckdb';
+import { pathLiteral } from '../../duckdb';
+import { keptFraction } from '../../copy/column-encoder';
 import type { ColumnType, LoadColumn } from '../../column';
 import { VECTOR_TYPES } from './vector-columns';
 
@@ -67,8 +68,20 @@ function unfitWhen(source: ParquetColumn, target: LoadColumn, name: string, valu
   const tests: string[] = [];
   if (/^(DATE|TIMESTAMP)/.test(source.type)) tests.push(`NOT isfinite(${name})`);
   if (target.type === 'numeric' && /^(FLOAT|DOUBLE)$/.test(source.type)) tests.push(`NOT isfinite(${name})`);
+  if (isZoned(source.type) !== isZoned(target.type) && isMoment(source.type) && isMoment(target.type)) tests.push('true');
+  const kept = keptFraction(target);
+  if (kept !== null) tests.push(`epoch_us(${value}) % ${10 ** (6 - kept)} <> 0`);
   if (!keepsAll(source, target)) tests.push(`TRY_CAST(${value} AS ${source.type}) IS DISTINCT FROM ${name}`);
   return tests.length === 0 ? null : `(${name} IS NOT NULL AND (${tests.join(' OR ')}))`;
+}
+
+/** A moment with a zone and one without are two things; which zone was meant must not be guessed. */
+function isZoned(type: string): boolean {
+  return /with time zone/i.test(type);
+}
+
+function isMoment(type: string): boolean {
+  return /^(date|timestamp)/i.test(type);
 }
 
 /** Every value survives: the very type, its natural twin, or text. Nanoseconds do not survive as microseconds. */
@@ -77,7 +90,7 @@ function keepsAll(source: ParquetColumn, target: LoadColumn): boolean {
   return target.type === postgresTypeOf(source.type) || ['text', 'character varying'].includes(target.type);
 }
 
-/** `read_parquet` of one file, row numbers included. */
-export function tableOf(path: string, rowNumbers = false): string {
-  return `read_parquet(${literal(path)}, file_row_number=${String(rowNumbers)})`;
+/** `read_parquet` of exactly one file: folders named `a=b` are no columns of it. */
+export function tableOf(path: string): string {
+  return `read_parquet(${pathLiteral(path)}, hive_partitioning=false)`;
 }

@@ -2,7 +2,7 @@ import duckdb from '@duckdb/node-bindings';
 import type { CopyWriter } from '../../copy/copy-writer';
 import { TEXT_ENCODERS, type TextEncoder } from '../../copy/text-values';
 import type { ColumnType } from '../../column';
-import { StringHeap } from './string-heap';
+import { addressAt, INLINE_BYTES, StringHeap } from './string-heap';
 
 /** Microseconds from 1970-01-01 (DuckDB's epoch) to 2000-01-01 (PostgreSQL's), in halves. */
 const EPOCH_MICROS = 946_684_800_000_000;
@@ -14,20 +14,24 @@ const EPOCH_DAYS = 10957;
 abstract class VectorColumn {
   private validity: Uint8Array | null = null;
 
-  /** Looks at the next vector. Valid only while the chunk it belongs to is held. */
+  /** Copies the next vector out of DuckDB's memory. */
   take(vector: duckdb.Vector, rows: number): void {
     this.validity = duckdb.vector_get_validity(vector, Math.ceil(rows / 64) * 8) as Uint8Array | null;
-    this.attach(duckdb.vector_get_data(vector, rows * this.width));
+    this.attach(duckdb.vector_get_data(vector, rows * this.width), rows);
   }
 
   write(row: number, out: CopyWriter): void {
-    const { validity } = this;
-    if (validity !== null && ((validity[row >> 3] as number) & (1 << (row & 7))) === 0) out.nothing();
+    if (this.isNull(row)) out.nothing();
     else this.put(row, out);
   }
 
+  protected isNull(row: number): boolean {
+    const { validity } = this;
+    return validity !== null && ((validity[row >> 3] as number) & (1 << (row & 7))) === 0;
+  }
+
   protected abstract readonly width: number;
-  protected abstract attach(data: Uint8Array): void;
+  protected abstract attach(data: Uint8Array, rows: number): void;
   protected abstract put(row: number, out: CopyWriter): void;
 }
 
@@ -63,21 +67,21 @@ class TextColumn extends VectorColumn {
     super();
   }
 
-  protected attach(data: Uint8Array): void {
+  protected attach(data: Uint8Array, rows: number): void {
     this.data = data;
     this.view = new DataView(data.buffer, data.byteOffset, data.byteLength);
-    this.heap.forget();
+    this.heap.fetch(this.view, rows, (row) => this.isNull(row));
   }
 
   protected put(row: number, out: CopyWriter): void {
-    const at = row * 16;
-    const length = this.view.getUint32(at, true);
-    if (length <= 12) {
-      this.encode(out, this.data, at + 4, at + 4 + length);
+    const length = this.view.getUint32(row * 16, true);
+    if (length <= INLINE_BYTES) {
+      this.encode(out, this.data, row * 16 + 4, row * 16 + 4 + length);
       return;
     }
-    const start = this.heap.find(this.view.getUint32(at + 8, true), this.view.getUint32(at + 12, true), length);
-    this.encode(out, this.heap.bytes, start, start + length);
+    const address = addressAt(this.view, row);
+    const { bytes, from } = this.heap.blockOf(address);
+    this.encode(out, bytes, address - from, address - from + length);
   }
 }
 
