@@ -121,6 +121,15 @@ describe('a body that cannot be read is a problem', () => {
   });
 });
 
+describe('a body that is announced and empty', () => {
+  it('counts as none, whatever its type', async () => {
+    const response = await api.call('post', `/ingestions/${NOBODY}/pause`, undefined, (call) =>
+      call.set('Content-Type', 'text/plain').set('Content-Length', '0'),
+    );
+    expect(response.body.code).toBe('INGESTION_NOT_FOUND');
+  });
+});
+
 describe('a value that is wrong is a 400 problem which names it, and nothing is written', () => {
   afterEach(async () => {
     expect(await ingestions()).toEqual([]);
@@ -211,6 +220,27 @@ describe('a value that is wrong is a 400 problem which names it, and nothing is 
     const response = await api.call('get', `/ingestions?${query}`);
     expect(response.status).toBe(400);
     expect((response.body.errors as { path: string }[]).map((error) => error.path)).toEqual([path]);
+  });
+
+  it.each<[string, object, string]>([
+    ['a NUL in a name', { name: 'a\0b' }, 'name'],
+    [
+      'a NUL deep in open options',
+      { source: { type: 'file', path: '/data/in', options: { a: [{ b: '\0' }] } } },
+      'source.options.a.0.b',
+    ],
+    ['a NUL in a key', { source: { type: 'file', path: '/data/in', options: { '\0': 1 } } }, 'source.options'],
+    ['half of a surrogate pair', { name: 'a\ud800' }, 'name'],
+  ])('text that cannot be stored: %s', async (_what, fields, path) => {
+    const message = `${path} holds a character that cannot be stored`;
+    expectProblem(await api.call('post', '/ingestions', aBody(fields)), invalid(`${message}.`), {
+      errors: [{ path, message }],
+    });
+  });
+
+  it('a NUL in a query', async () => {
+    const response = await api.call('get', '/ingestions?name=%00');
+    expect([response.status, response.body.errors[0].path]).toEqual([400, 'name']);
   });
 
   it('a path that is badly encoded', async () => {

@@ -6,12 +6,12 @@ import { IngestionModule } from '@sluice/ingestion';
 import { type Config, KernelModule } from '@sluice/kernel';
 import { OrchestrationGatewayModule } from '@sluice/orchestration-gateway';
 import { LoggerModule } from 'nestjs-pino';
-import { type Logger, pino } from 'pino';
 import { DatabaseIndicator } from './health/database.indicator';
 import { HealthController } from './health/health.controller';
 import { HealthReport } from './health/health.report';
 import { HistoryController } from './history/history.controller';
 import { JsonOnlyGuard } from './http/json-only.guard';
+import { rootLogger } from './http/root-logger';
 import { RouteTable } from './http/route-table';
 import { IngestionsController } from './ingestions/ingestions.controller';
 import { OperationsController } from './ingestions/operations.controller';
@@ -26,7 +26,7 @@ export const LOG = Symbol('LOG');
 export class AppModule {
   /** `orchestration`: the gateway with other timings, for tests. */
   static forRoot(config: Config, orchestration = OrchestrationGatewayModule.forApi()): DynamicModule {
-    const logger: Logger = pino({ level: config.LOG_LEVEL });
+    const logger = rootLogger(config.LOG_LEVEL);
     return {
       module: AppModule,
       imports: [

@@ -6,11 +6,11 @@ import { LOG } from './app.module';
 import { BODY_LIMIT, BODY_TYPES } from './http/limits';
 import { requestLog } from './http/request-log';
 import { RouteTable } from './http/route-table';
-import { bodyAndQueryPipe } from './http/validation';
+import { bodyAndQueryPipe, StorableTextPipe } from './http/validation';
 import { describeApi, DOCS_PATH, DOCUMENT_PATH, serveDocs } from './openapi/document';
 
-/** What Nest is to be created with: the parser comes later, behind the request log. */
-export const APP_OPTIONS = { bodyParser: false, bufferLogs: true, abortOnError: false } as const;
+/** What Nest is to be created with: parser and logger come later, and a start that fails is told once, by main.ts. */
+export const APP_OPTIONS = { bodyParser: false, logger: false, abortOnError: false } as const;
 
 /**
  * All that stands between the socket and the controllers, in this order: request id and log, headers, body, documents. Helmet's
@@ -21,7 +21,7 @@ export function configureApp(app: NestExpressApplication): void {
   app.use(requestLog(app.get<RootLogger>(LOG)));
   app.use(helmet({ contentSecurityPolicy: { directives: { upgradeInsecureRequests: null } } }));
   app.useBodyParser('json', { limit: BODY_LIMIT, type: BODY_TYPES });
-  app.useGlobalPipes(bodyAndQueryPipe());
+  app.useGlobalPipes(new StorableTextPipe(), bodyAndQueryPipe());
   const document = describeApi(app);
   app.get(RouteTable).learn(document, [`/${DOCS_PATH}`, `/${DOCUMENT_PATH}`]);
   serveDocs(app, document);

@@ -1,9 +1,10 @@
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
-import { type Config, ConfigError, readConfig } from '@sluice/kernel';
+import { type Config, readConfig } from '@sluice/kernel';
 import { AppModule } from './app.module';
 import { APP_OPTIONS, configureApp } from './configure-app';
 import { printDocument } from './openapi/print-document';
+import { explain, whatFailed } from './start-fault';
 
 const FAILED = 1;
 
@@ -13,19 +14,18 @@ async function main(): Promise<void> {
   await serve(readConfig(process.env));
 }
 
+/** Serves until SIGTERM or SIGINT, then ends what is under way and exits with 0. */
 async function serve(config: Config): Promise<void> {
-  const app = await NestFactory.create<NestExpressApplication>(AppModule.forRoot(config), APP_OPTIONS);
+  const app = await whatFailed('The control database (DATABASE_URL) cannot be used', () =>
+    NestFactory.create<NestExpressApplication>(AppModule.forRoot(config), APP_OPTIONS),
+  );
   configureApp(app);
   app.enableShutdownHooks(['SIGTERM', 'SIGINT'], { useProcessExit: true });
-  await app.listen(config.PORT, config.HOST);
+  const address = `${config.HOST}:${config.PORT}`;
+  await whatFailed(`The API cannot listen on ${address} (HOST, PORT)`, () => app.listen(config.PORT, config.HOST));
 }
 
 main().catch((error: unknown) => {
   process.stderr.write(`${explain(error)}\n`);
   process.exit(FAILED);
 });
-
-function explain(error: unknown): string {
-  if (error instanceof ConfigError) return error.message;
-  return `The API did not start: ${error instanceof Error ? error.message || String((error as { code?: unknown }).code) : String(error)}`;
-}

@@ -17,10 +17,13 @@ export function requestLog(logger: Logger): HttpLogger {
     genReqId: identify,
     quietReqLogger: true,
     quietResLogger: true,
-    customAttributeKeys: { reqId: 'request_id' },
+    customAttributeKeys: { reqId: 'request_id', res: 'status' },
     customProps: (request) => ({ method: request.method, path: request.url?.split('?')[0] }),
     customLogLevel: (request, response, error) => levelOf(request, response.statusCode, error),
-    serializers: { req: () => undefined, res: (response: { statusCode: number }) => response.statusCode },
+    serializers: {
+      err: (error: Error) => error.message,
+      status: (response: { statusCode: number }) => response.statusCode,
+    },
   });
 }
 

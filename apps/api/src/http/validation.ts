@@ -2,6 +2,29 @@ import { type ArgumentMetadata, Injectable, type PipeTransform, ValidationPipe }
 import type { ValidationError } from 'class-validator';
 import { type FieldError, invalid } from '../problem/fault';
 
+/** Text that PostgreSQL cannot keep: a NUL, and half of a surrogate pair, which UTF-8 does not know and drivers replace in silence. */
+const UNSTORABLE = /\0|\p{Surrogate}/u;
+
+/** Paths of all keys and values, at any depth, that hold such text. */
+function unstorable(value: unknown, path = ''): string[] {
+  if (typeof value === 'string') return UNSTORABLE.test(value) ? [path] : [];
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.entries(value).flatMap(([key, inner]) => {
+    const full = path === '' ? key : `${path}.${key}`;
+    return UNSTORABLE.test(key) ? [path] : unstorable(inner, full);
+  });
+}
+
+/** Refuses text that could not be kept as it is, wherever it stands in a body or a query. */
+@Injectable()
+export class StorableTextPipe implements PipeTransform<unknown> {
+  transform(value: unknown, { type }: ArgumentMetadata): unknown {
+    const paths = type === 'body' || type === 'query' ? unstorable(value) : [];
+    if (paths.length === 0) return value;
+    throw invalid(paths.map((path) => ({ path, message: `${path} holds a character that cannot be stored` })));
+  }
+}
+
 /** Turns bodies and queries into their DTOs and refuses what the DTO does not name, at every depth, all faults at once. */
 export function bodyAndQueryPipe(): ValidationPipe {
   return new ValidationPipe({
