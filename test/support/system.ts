@@ -83,7 +83,7 @@ export async function startSystem(env: Record<string, string> = {}): Promise<Sys
     return client;
   };
   try {
-    await until('the API is initialized', () => isInitialized(url), READY_MS);
+    await until('the API is initialized', () => isInitialized(url, api), READY_MS);
     parts.worker = await startWorker({ apiUrl: prefectUrl, pool, env: shared, cwd: ROOT });
   } catch (error) {
     await stop();
@@ -116,7 +116,8 @@ function startApi(env: Record<string, string>, port: number): ChildProcess {
   });
 }
 
-async function isInitialized(url: string): Promise<boolean> {
+async function isInitialized(url: string, api: ChildProcess): Promise<boolean> {
+  if (api.exitCode !== null) throw new EndedEarly(`the API ended with ${api.exitCode}; was it built (npm run build)?`);
   return (await request<{ initialized: boolean }>(url, 'GET', '/api/v1/orchestration/status')).body.initialized;
 }
 
@@ -130,6 +131,9 @@ async function request<T>(base: string, method: string, path: string, body?: unk
   return { status: answer.status, headers: answer.headers, body: (text === '' ? null : JSON.parse(text)) as T };
 }
 
+/** Nothing that is waited for can come any more. */
+class EndedEarly extends Error {}
+
 /** Waits for a condition, and says which one was not met in time. A condition that raises is not met yet. */
 export async function until(what: string, condition: () => Promise<boolean>, limitMs = 30_000): Promise<void> {
   let last = '';
@@ -141,6 +145,7 @@ export async function until(what: string, condition: () => Promise<boolean>, lim
     try {
       if (await condition()) return;
     } catch (error) {
+      if (error instanceof EndedEarly) throw error;
       last = error instanceof Error ? ` (${error.message})` : '';
     }
   }
