@@ -48,7 +48,8 @@ export class TableSchema {
 
   get plan(): ReadPlan {
     const ignore = this.order.on_schema_change === 'ignore' && this.columns.length > 0;
-    return { columns: this.columns, dialect: this.dialect, unknown: ignore ? 'ignore' : 'report' };
+    const given = this.files.format.options;
+    return { columns: this.columns, dialect: this.dialect, given, unknown: ignore ? 'ignore' : 'report' };
   }
 
   /** A file brought columns that are not known: adds them, or raises the `BadFile` which says why not. */

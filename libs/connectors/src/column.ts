@@ -10,7 +10,12 @@ export interface LoadColumn {
   /** Its name in the table. */
   name: string;
   type: ColumnType;
+  /** PostgreSQL's type modifier (`atttypmod`), where the column has one: the length of `varchar(n)`, precision and scale of `numeric`. */
+  modifier?: number;
 }
 
 /** Every row carries the key of its ledger row in this column. */
 export const LOAD_ID = '_load_id';
+
+/** The most columns a file may bring: PostgreSQL's 1,600 without `_load_id`. */
+export const MAX_COLUMNS = 1599;

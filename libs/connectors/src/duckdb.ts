@@ -46,3 +46,8 @@ export class DuckDb {
 export function literal(text: string): string {
   return `'${text.replaceAll("'", "''")}'`;
 }
+
+/** The path of one file as an SQL literal: what would be a pattern in it stands for itself. */
+export function pathLiteral(path: string): string {
+  return literal(path.replace(/[[*?]/g, '[$&]'));
+}

@@ -4,9 +4,10 @@ const ZERO = 48;
 const DOT = 46;
 const MINUS = 45;
 const NEGATIVE = 0x4000;
-/** PostgreSQL's own limits of digits after and before the point. */
-const MAX_SCALE = 16383;
-const MAX_WHOLE_DIGITS = 131072;
+/** The binary form takes no more than 3,000 groups of four digits (numeric_recv). */
+const MAX_GROUPS = 3000;
+/** Texts up to this length always fit, with an exponent of three digits too. */
+export const MAX_NUMERIC_TEXT = 4 * MAX_GROUPS - 1010;
 
 /**
  * Writes a plain decimal text (`-12.340`, no exponent, already checked) as a `numeric`: groups of four decimal digits, the weight of the
@@ -21,9 +22,9 @@ export function writeNumeric(out: CopyWriter, text: Uint8Array, start: number, e
   while (point < end && text[point] !== DOT) point++;
   const scale = point < end ? end - point - 1 : 0;
   while (first < point && text[first] === ZERO) first++;
-  if (scale > MAX_SCALE || point - first > MAX_WHOLE_DIGITS) return false;
   const wholeGroups = Math.ceil((point - first) / 4);
   const groups = wholeGroups + Math.ceil(scale / 4);
+  if (groups > MAX_GROUPS) return false;
   out.reserve(12 + groups * 2);
   const lengthAt = out.position;
   let position = lengthAt + 12;
@@ -59,4 +60,22 @@ function groupAt(text: Uint8Array, group: number, first: number, point: number, 
     value = value * 10 + (outside ? 0 : (text[i] as number) - ZERO);
   }
   return value;
+}
+
+/** The plain form (`0.0015`) of a number with an exponent (`1.5e-3`), already checked. */
+export function withoutExponent(text: Uint8Array, start: number, end: number): Buffer {
+  const [mantissa = '', power = '0'] = Buffer.from(text.subarray(start, end))
+    .toString('latin1')
+    .toLowerCase()
+    .split('e');
+  const [whole = '', fraction = ''] = mantissa.replace('-', '').split('.');
+  const point = whole.length + Number(power);
+  const digits = (whole + fraction)
+    .padEnd(point, '0')
+    .padStart(whole.length + fraction.length - Math.min(0, point), '0');
+  const split = Math.max(0, point);
+  const rest = digits.slice(split);
+  return Buffer.from(
+    `${mantissa.startsWith('-') ? '-' : ''}${digits.slice(0, split) || '0'}${rest === '' ? '' : `.${rest}`}`,
+  );
 }

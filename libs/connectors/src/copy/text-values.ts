@@ -1,6 +1,6 @@
 import type { CopyWriter } from './copy-writer';
 import { DOUBLE_DIGITS, doubleOf, NumberShape, readNumber, reading } from './number-text';
-import { writeNumeric } from './numeric';
+import { withoutExponent, writeNumeric } from './numeric';
 import { type Moment, readMoment, SECONDS_PER_DAY } from './moment';
 
 /**
@@ -69,26 +69,29 @@ function float64(out: CopyWriter, text: Uint8Array, start: number, end: number):
   return true;
 }
 
-/** Neither run over nor vanished: `1e400` and `1e-400` have no double. */
-export function isFaithful(value: number): boolean {
-  return Number.isFinite(value) && (value !== 0 || reading.mantissa === 0);
+/** Below these, numbers have fewer digits than they may be written with. */
+const SMALLEST_DOUBLE = 2 ** -1022;
+const SMALLEST_FLOAT = 2 ** -126;
+
+/** Neither run over nor vanished nor worn down: `1e400`, `1e-400` and `1.234e-320` have no double. */
+export function isFaithful(value: number, smallest = SMALLEST_DOUBLE): boolean {
+  return Number.isFinite(value) && (Math.abs(value) >= smallest || reading.mantissa === 0);
 }
 
 function float32(out: CopyWriter, text: Uint8Array, start: number, end: number): boolean {
   if (readNumber(text, start, end) === NumberShape.None || reading.digits > 6) return false;
   const value = Math.fround(doubleOf(text, start, end));
-  if (!isFaithful(value)) return false;
+  if (!isFaithful(value, SMALLEST_FLOAT)) return false;
   out.float32(value);
   return true;
 }
 
 function numeric(out: CopyWriter, text: Uint8Array, start: number, end: number): boolean {
   const shape = readNumber(text, start, end);
-  return (
-    (shape === NumberShape.Whole || shape === NumberShape.Decimal) &&
-    !isMinusZero() &&
-    writeNumeric(out, text, start, end)
-  );
+  if (shape === NumberShape.None || isMinusZero()) return false;
+  if (shape !== NumberShape.Exponent) return writeNumeric(out, text, start, end);
+  const plain = withoutExponent(text, start, end);
+  return writeNumeric(out, plain, 0, plain.length);
 }
 
 function date(out: CopyWriter, text: Uint8Array, start: number, end: number): boolean {

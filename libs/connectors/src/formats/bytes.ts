@@ -62,18 +62,23 @@ export function isStorable(bytes: Buffer): boolean {
 export function unstorable(bytes: Buffer, firstLine: number): BadFile {
   let line = firstLine;
   for (let from = 0; from < bytes.length; line++) {
-    const newline = bytes.indexOf(10, from);
-    const to = newline === -1 ? bytes.length : newline + 1;
+    const to = endOfLine(bytes, from);
     const part = bytes.subarray(from, to);
+    if (!isUtf8(part))
+      return new BadFile('malformed', `Line ${line} is not valid UTF-8. Save the file as UTF-8.`, { line });
     if (part.includes(0))
       return new BadFile('malformed', `Line ${line} holds a NUL character, which PostgreSQL cannot store. Remove it.`, {
         line,
       });
-    if (!isUtf8(part))
-      return new BadFile('malformed', `Line ${line} is not valid UTF-8. Save the file as UTF-8.`, { line });
     from = to;
   }
   return new BadFile('malformed', 'The file is not valid UTF-8. Save it as UTF-8.', { line: firstLine });
+}
+
+function endOfLine(bytes: Buffer, from: number): number {
+  for (let at = from; at < bytes.length; at++)
+    if (bytes[at] === 10 || (bytes[at] === 13 && bytes[at + 1] !== 10)) return at + 1;
+  return bytes.length;
 }
 
 /** Turns what the file system or the decompressor says into the file's own fault; everything else passes. */

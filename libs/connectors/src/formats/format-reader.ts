@@ -38,6 +38,8 @@ export interface Inference {
 export interface ReadPlan {
   columns: readonly LoadColumn[];
   dialect: CsvDialect | null;
+  /** What the person said of the dialect; the rest is sniffed where `dialect` is not known. */
+  given: Partial<CsvDialect>;
   /** `report`: a column outside the plan raises `UnknownColumns`; `ignore`: it is left out. */
   unknown: 'report' | 'ignore';
 }

@@ -1,5 +1,6 @@
 import { booleanWord, isFaithful, longInteger } from '../copy/text-values';
 import { DOUBLE_DIGITS, doubleOf, NumberShape, readNumber, reading } from '../copy/number-text';
+import { MAX_NUMERIC_TEXT } from '../copy/numeric';
 import { type Moment, readMoment } from '../copy/moment';
 import type { ColumnType } from '../column';
 
@@ -75,10 +76,11 @@ function numberCandidates(text: Uint8Array, start: number, end: number): number 
   if (shape === NumberShape.None) return 0;
   const minusZero = reading.negative && reading.digits === 0;
   const double = reading.digits <= DOUBLE_DIGITS && isFaithful(doubleOf(text, start, end)) ? DOUBLE : 0;
-  if (shape === NumberShape.Exponent || minusZero) return double;
-  if (shape === NumberShape.Decimal) return double | NUMERIC;
+  if (minusZero) return double;
+  const numeric = end - start <= MAX_NUMERIC_TEXT ? NUMERIC : 0;
+  if (shape !== NumberShape.Whole) return double | numeric;
   const fits = reading.digits <= DOUBLE_DIGITS || longInteger(text, start, end) !== null;
-  return (fits ? WHOLE : 0) | double | NUMERIC;
+  return (fits ? WHOLE : 0) | double | numeric;
 }
 
 function momentCandidates(text: Uint8Array, start: number, end: number): number {

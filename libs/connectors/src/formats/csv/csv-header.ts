@@ -1,10 +1,9 @@
+import { MAX_COLUMNS } from '../../column';
 import { CopyWriter } from '../../copy/copy-writer';
-import { BadFile } from '../../errors';
+import { isStorable, unstorable } from '../bytes';
 import type { CsvDialect } from '../format-reader';
 import { type CsvField, CsvTokenizer } from './csv-tokenizer';
 
-/** PostgreSQL's limit of columns in a table. */
-export const MAX_COLUMNS = 1600;
 const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf]);
 
 /** Where the rows begin and what the fields are called. */
@@ -18,7 +17,7 @@ export interface CsvStart {
 
 /**
  * Reads the beginning of a file: byte order mark, skipped lines, header. Without a header the fields are called `column1`, `column2`, ...
- * `null`: more bytes are needed (never with `last`). A file without any record gives no names.
+ * `null`: more bytes are needed (never with `last`). A file without any record gives no names. Raises `BadFile`.
  */
 export function readStart(bytes: Buffer, dialect: CsvDialect, last: boolean): CsvStart | null {
   const top = afterSkipped(bytes, dialect.skip);
@@ -28,6 +27,7 @@ export function readStart(bytes: Buffer, dialect: CsvDialect, last: boolean): Cs
   tokenizer.line = dialect.skip + 1;
   const end = tokenizer.consume(bytes, last, top, 1);
   if (tokenizer.records === 0 && !last) return null;
+  if (!isStorable(bytes.subarray(0, end))) throw unstorable(bytes.subarray(0, end), 1);
   const names = dialect.header ? headerNames(values, tokenizer.width) : positionNames(tokenizer.width);
   return dialect.header ? { offset: end, line: tokenizer.line, names } : { offset: top, line: dialect.skip + 1, names };
 }
@@ -72,8 +72,4 @@ function headerNames(values: readonly string[], width: number): string[] {
 
 export function sameNames(a: readonly string[], b: readonly string[]): boolean {
   return a.length === b.length && a.every((name, index) => name === b[index]);
-}
-
-export function noRows(path: string): BadFile {
-  return new BadFile('malformed', `${path} holds no header and no row. Remove it or fill it.`);
 }

@@ -1,10 +1,10 @@
 import type { Readable } from 'node:stream';
 import { loadIdBytes, CopyWriter } from '../../copy/copy-writer';
-import { TEXT_ENCODERS } from '../../copy/text-values';
+import { encoderOf, typeName } from '../../copy/column-encoder';
 import type { LoadColumn } from '../../column';
 import type { DuckDb } from '../../duckdb';
 import { BadFile, UnknownColumns } from '../../errors';
-import { asBadFile, expand, feed, isStorable, unstorable } from '../bytes';
+import { asBadFile, type Consume, expand, feed, isStorable, unstorable } from '../bytes';
 import {
   type CsvDialect,
   type FileInput,
@@ -17,7 +17,7 @@ import {
 import { ColumnEvidence } from '../inference';
 import { type CsvStart, readStart, sameNames } from './csv-header';
 import { type CsvField, CsvTokenizer } from './csv-tokenizer';
-import { sniff } from './csv-sniffer';
+import { complete, sniff, sniffAny } from './csv-sniffer';
 
 /** CSV and its relatives (TSV, semicolons, pipes). */
 export class CsvReader extends FormatReader {
@@ -27,16 +27,14 @@ export class CsvReader extends FormatReader {
 
   override async infer(files: readonly FileInput[], given: Partial<CsvDialect>, budget: number): Promise<Inference> {
     const columns = new Map<string, ColumnEvidence>();
-    let dialect: CsvDialect | null = null;
-    for (const file of files) {
-      dialect ??= await sniff(this.duckDb, file, given);
-      await observe(file, dialect, columns, budget);
-    }
+    const dialect = await sniffAny(this.duckDb, files, given);
+    if (dialect !== null) for (const file of files) await observe(file, dialect, columns, budget);
     return { columns: [...columns.values()].map(({ source, type }) => ({ source, type })), dialect };
   }
 
   override async open(file: FileInput, plan: ReadPlan): Promise<OpenedFile> {
-    const dialect = plan.dialect ?? (await sniff(this.duckDb, file, {}));
+    const dialect =
+      plan.dialect === null ? await sniff(this.duckDb, file, plan.given) : complete(plan.given, plan.dialect);
     const { names } = await startOf(file, dialect);
     return new OpenedCsv(file, dialect, names, fieldsOf(names, plan, file.path));
   }
@@ -55,13 +53,15 @@ function fieldsOf(names: readonly string[], plan: ReadPlan, path: string): Plann
 }
 
 function fieldFor(name: string, column: LoadColumn | null): PlannedField {
-  const encode = column === null ? null : (TEXT_ENCODERS[column.type as keyof typeof TEXT_ENCODERS] ?? refuse);
   const type = column?.type ?? 'text';
-  return { name, column, encode, type, emptyIsText: ['text', 'character varying', 'character'].includes(type) };
+  return {
+    name,
+    column,
+    encode: column === null ? null : encoderOf(column),
+    type: column === null ? type : typeName(column),
+    emptyIsText: ['text', 'character varying', 'character'].includes(type),
+  };
 }
-
-/** For types no text format has a faithful way to write (bytea, time, interval). */
-const refuse = (): boolean => false;
 
 function nothingInCommon(path: string, names: readonly string[], plan: ReadPlan): BadFile {
   const expected = plan.columns.map(({ source }) => source).join(', ');
@@ -73,20 +73,32 @@ function nothingInCommon(path: string, names: readonly string[], plan: ReadPlan)
 
 /** Reads the beginning of a file and closes it again. */
 async function startOf(file: FileInput, dialect: CsvDialect): Promise<CsvStart> {
-  let start: CsvStart | null = null;
+  const found: { start: CsvStart | null } = { start: null };
   const take = (bytes: Buffer, last: boolean) => {
-    start = readStart(bytes, dialect, last);
+    found.start = readStart(bytes, dialect, last);
     return 0;
   };
   try {
-    await feed(expand(file), take, () => Promise.resolve(start === null));
+    await feed(expand(file), take, () => Promise.resolve(found.start === null));
   } catch (error) {
     throw asBadFile(error, file);
   }
-  return start ?? { offset: 0, line: 1, names: [] };
+  return found.start ?? { offset: 0, line: 1, names: [] };
 }
 
+/** What is wrong with a file is told by its load, with its name; the sample only looks at what can be read. */
 async function observe(
+  file: FileInput,
+  dialect: CsvDialect,
+  columns: Map<string, ColumnEvidence>,
+  budget: number,
+): Promise<void> {
+  await observeReadable(file, dialect, columns, budget).catch((error: unknown) => {
+    if (!(error instanceof BadFile)) throw error;
+  });
+}
+
+async function observeReadable(
   file: FileInput,
   dialect: CsvDialect,
   columns: Map<string, ColumnEvidence>,
@@ -104,15 +116,10 @@ async function observe(
   });
   const pass = new CsvPass(file, dialect, names, fields);
   let read = 0;
-  await pass
-    .run(expand(file), (bytes) => {
-      read += bytes;
-      return Promise.resolve(read < budget);
-    })
-    // What is wrong with the file is told by the load, with the file's name; the sample only looks at what can be read.
-    .catch((error: unknown) => {
-      if (!(error instanceof BadFile)) throw error;
-    });
+  await pass.run(expand(file), (bytes) => {
+    read += bytes;
+    return Promise.resolve(read < budget);
+  });
 }
 
 class OpenedCsv implements OpenedFile {
@@ -181,9 +188,13 @@ class CsvPass {
   async run(stream: Readable, afterEach: (bytes: number) => Promise<boolean>): Promise<void> {
     let used = 0;
     const take = (bytes: Buffer, last: boolean) => (used = this.consume(bytes, last, Infinity));
+    await this.read(stream, take, () => afterEach(used));
+  }
+
+  private async read(stream: Readable, take: Consume, afterEach: () => Promise<boolean>): Promise<void> {
     try {
       await feed(stream, take, async () => {
-        const more = await afterEach(used);
+        const more = await afterEach();
         this.out.position = 0;
         return more;
       });
@@ -195,12 +206,11 @@ class CsvPass {
   async lineOf(row: number): Promise<number | null> {
     let line: number | null = null;
     const take = (bytes: Buffer, last: boolean) => {
-      const before = this.consume(bytes, last, row - 1 - this.records);
-      if (this.records < row - 1) return before;
-      line = this.tokenizer.line;
-      return bytes.length;
+      const used = this.consume(bytes, last, row - this.records);
+      if (this.records === row) line = this.tokenizer.recordLine;
+      return used;
     };
-    await feed(expand(this.file), take, () => Promise.resolve(line === null));
+    await this.read(expand(this.file), take, () => Promise.resolve(line === null));
     return line;
   }
 

@@ -1,60 +1,135 @@
 import { z } from 'zod';
-import { type DuckDb, literal } from '../../duckdb';
+import { type DuckDb, literal, pathLiteral } from '../../duckdb';
 import { BadFile } from '../../errors';
+import { NumberShape, readNumber } from '../../copy/number-text';
+import { type Moment, readMoment } from '../../copy/moment';
+import { asBadFile, expand } from '../bytes';
 import type { CsvDialect, FileInput } from '../format-reader';
 
 const NONE = '(empty)';
-const finding = z.object({
-  Delimiter: z.string(),
-  Quote: z.string(),
-  Escape: z.string(),
-  SkipRows: z.coerce.number(),
-  HasHeader: z.boolean(),
-});
-
+const HEAD_BYTES = 64 * 1024;
+const CANDIDATES = [',', ';', '\t', '|'] as const;
+const BY_ENDING: Record<string, string> = { tsv: '\t', psv: '|' };
 /**
- * Finds out how a CSV is written from its first 20,480 rows; what is given is not asked. A sample without quotes says nothing about
- * quotes further down, so the double quote stands in for none.
+ * What DuckDB may not guess: lines to skip and comments (it would drop rows without a word) and a quote other than `"` (it would take the
+ * apostrophes off values). Broken rows must not talk it into another delimiter; bytes that are no UTF-8 are told by the load, with their line.
  */
-export async function sniff(duckDb: DuckDb, file: FileInput, given: Partial<CsvDialect>): Promise<CsvDialect> {
-  if (given.delimiter !== undefined && given.header !== undefined) return complete(given, {});
-  const connection = await duckDb.connect();
-  const found = await connection.runAndReadAll(await question(file, given)).catch((error: unknown) => {
-    throw new BadFile('malformed', unreadable(file), {}, { cause: error });
-  });
-  const row = finding.parse(found.getRowObjectsJson()[0]);
-  return complete(given, {
-    delimiter: row.Delimiter === NONE ? ',' : row.Delimiter,
-    quote: row.Quote === NONE ? '"' : row.Quote,
-    ...(row.Escape === NONE ? {} : { escape: row.Escape }),
-    header: row.HasHeader,
-    skip: row.SkipRows,
-  });
+const CAREFUL = `skip=0, comment='', ignore_errors=true, encoding='latin-1', max_line_size=8000000`;
+
+const finding = z.object({ Delimiter: z.string(), Escape: z.string(), HasHeader: z.boolean() });
+type Finding = z.infer<typeof finding>;
+
+/** The dialect told by the first of the files which has more than one line, else by the first with any; `null`: all are empty. */
+export async function sniffAny(
+  duckDb: DuckDb,
+  files: readonly FileInput[],
+  given: Partial<CsvDialect>,
+): Promise<CsvDialect | null> {
+  let best: { file: FileInput; lines: string[] } | null = null;
+  for (const file of files) {
+    const lines = await firstLines(file).catch(passOver);
+    if (lines.length > (best?.lines.length ?? 0)) best = { file, lines };
+    if (lines.length > 1) break;
+  }
+  return best === null ? null : sniffFrom(duckDb, best.file, best.lines, given);
 }
 
-async function question(file: FileInput, given: Partial<CsvDialect>): Promise<string> {
+/** Finds out how one CSV is written; what is given is not asked. */
+export async function sniff(duckDb: DuckDb, file: FileInput, given: Partial<CsvDialect>): Promise<CsvDialect> {
+  return sniffFrom(duckDb, file, await firstLines(file), given);
+}
+
+/**
+ * DuckDB's finding counts only if its delimiter stands in the first line. A file that it cannot make out has no such line, and then taking
+ * it for one column of text would load nonsense silently; with the likeliest delimiter the load fails and says where.
+ */
+async function sniffFrom(
+  duckDb: DuckDb,
+  file: FileInput,
+  lines: readonly string[],
+  given: Partial<CsvDialect>,
+): Promise<CsvDialect> {
+  if (given.delimiter !== undefined && given.header !== undefined) return complete(given, {});
+  const first = lines[0] ?? '';
+  const found = (await ask(duckDb, file, given, '')) ?? (await ask(duckDb, file, given, ', strict_mode=false'));
+  if (found !== null && first.includes(found.Delimiter)) return complete(given, ofFinding(found));
+  const delimiter = given.delimiter ?? likeliest(first, file.path);
+  const header = found !== null && found.Delimiter === delimiter ? found.HasHeader : looksLikeHeader(first, delimiter);
+  return complete(given, { delimiter, header });
+}
+
+function ofFinding({ Delimiter, Escape, HasHeader }: Finding): Partial<CsvDialect> {
+  return { delimiter: Delimiter, ...(Escape === NONE ? {} : { escape: Escape }), header: HasHeader };
+}
+
+async function ask(duckDb: DuckDb, file: FileInput, given: Partial<CsvDialect>, more: string): Promise<Finding | null> {
   const options = [
-    literal(await file.localPath()),
+    pathLiteral(await file.localPath()),
     `compression=${literal(file.compression)}`,
+    `quote=${literal(given.quote ?? '"')}`,
     ...(given.delimiter === undefined ? [] : [`delim=${literal(given.delimiter)}`]),
-    ...(given.quote === undefined ? [] : [`quote=${literal(given.quote)}`]),
     ...(given.escape === undefined ? [] : [`escape=${literal(given.escape)}`]),
     ...(given.header === undefined ? [] : [`header=${String(given.header)}`]),
   ];
-  return `FROM sniff_csv(${options.join(', ')})`;
+  const connection = await duckDb.connect();
+  const question = `FROM sniff_csv(${options.join(', ')}, ${CAREFUL}${more})`;
+  // That DuckDB can make nothing of a file is no failure yet.
+  const answer = await connection.runAndReadAll(question).catch(() => null);
+  return answer === null ? null : finding.parse(answer.getRowObjectsJson()[0]);
 }
 
-function complete(given: Partial<CsvDialect>, found: Partial<CsvDialect>): CsvDialect {
-  const quote = given.quote ?? found.quote ?? '"';
+/** The lines with something in them at the beginning of a file. */
+async function firstLines(file: FileInput): Promise<string[]> {
+  const pieces: Buffer[] = [];
+  let bytes = 0;
+  try {
+    for await (const piece of expand(file) as AsyncIterable<Buffer>) {
+      pieces.push(piece);
+      if ((bytes += piece.length) >= HEAD_BYTES) break;
+    }
+  } catch (error) {
+    throw asBadFile(error, file);
+  }
+  const head = Buffer.concat(pieces).subarray(0, HEAD_BYTES).toString('latin1');
+  return head
+    .replace(/^\u00ef\u00bb\u00bf/, '')
+    .split(/[\r\n]+/)
+    .filter((line) => line !== '');
+}
+
+/** What is wrong with a file is told by its load. */
+function passOver(error: unknown): string[] {
+  if (error instanceof BadFile) return [];
+  throw error;
+}
+
+function likeliest(line: string, path: string): string {
+  const ending = /\.([^./]+)$/.exec(path.replace(/\.gz$/i, ''))?.[1]?.toLowerCase() ?? '';
+  const counts = CANDIDATES.map((character) => line.split(character).length);
+  const most = Math.max(...counts);
+  return BY_ENDING[ending] ?? (most === 1 ? ',' : (CANDIDATES[counts.indexOf(most)] ?? ','));
+}
+
+/** A line with a number or a date in it is no header. */
+function looksLikeHeader(line: string, delimiter: string): boolean {
+  return !line.split(delimiter).some((value) => isTyped(value.replace(/^"(.*)"$/, '$1')));
+}
+
+const moment: Moment = { days: 0, seconds: 0, micros: 0, zoned: false, hasTime: false };
+
+function isTyped(value: string): boolean {
+  const bytes = Buffer.from(value, 'latin1');
+  return readNumber(bytes, 0, bytes.length) !== NumberShape.None || readMoment(bytes, 0, bytes.length, moment);
+}
+
+/** What is said goes before what is known. A quote of one's own escapes itself unless something else is said. */
+export function complete(given: Partial<CsvDialect>, known: Partial<CsvDialect>): CsvDialect {
+  const quote = given.quote ?? known.quote ?? '"';
   return {
-    delimiter: given.delimiter ?? found.delimiter ?? ',',
+    delimiter: given.delimiter ?? known.delimiter ?? ',',
     quote,
-    escape: given.escape ?? (given.quote === undefined ? found.escape : undefined) ?? quote,
-    header: given.header ?? found.header ?? true,
-    skip: given.skip ?? found.skip ?? 0,
+    escape: given.escape ?? (given.quote === undefined ? known.escape : undefined) ?? quote,
+    header: given.header ?? known.header ?? true,
+    skip: given.skip ?? known.skip ?? 0,
   };
-}
-
-function unreadable(file: FileInput): string {
-  return `How ${file.path} is written could not be found out. Say it with format.options: delimiter, quote, escape, header.`;
 }

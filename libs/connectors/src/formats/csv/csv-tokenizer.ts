@@ -26,6 +26,8 @@ export interface CsvField {
 export class CsvTokenizer {
   /** The line the next record begins on. */
   line = 1;
+  /** The line the record last read begins on. */
+  recordLine = 1;
   records = 0;
   /** Fields of the record last read. */
   width = 0;
@@ -47,9 +49,9 @@ export class CsvTokenizer {
     private readonly suffix: Uint8Array,
     private readonly tuple = fields.filter((field) => field.encode !== null).length + 1,
   ) {
-    this.delimiter = dialect.delimiter.charCodeAt(0);
-    this.quote = dialect.quote === '' ? -1 : dialect.quote.charCodeAt(0);
-    this.escape = dialect.escape === '' ? this.quote : dialect.escape.charCodeAt(0);
+    this.delimiter = byteOf(dialect.delimiter);
+    this.quote = dialect.quote === '' ? -1 : byteOf(dialect.quote);
+    this.escape = dialect.escape === '' ? this.quote : byteOf(dialect.escape);
   }
 
   /**
@@ -81,10 +83,18 @@ export class CsvTokenizer {
               at++;
             }
             if (at >= end) return this.unfinished(recordStart, last, index);
-            if (byte === escape && (escape !== quote || bytes[at + 1] === quote)) {
-              escaped = true;
-              at += 2;
-              continue;
+            if (byte === escape) {
+              const next = bytes[at + 1];
+              if (next === quote || (next === escape && escape !== quote)) {
+                escaped = true;
+                at += 2;
+                continue;
+              }
+              // An escape that escapes nothing stands for itself, as in PostgreSQL.
+              if (escape !== quote) {
+                at++;
+                continue;
+              }
             }
             break;
           }
@@ -131,6 +141,7 @@ export class CsvTokenizer {
       }
       if (this.strict && index !== fields.length) throw this.tooFew(index, recordLine);
       this.width = index;
+      this.recordLine = recordLine;
       this.records++;
       out.raw(this.suffix, 0, this.suffix.length);
       out.endRow();
@@ -142,10 +153,14 @@ export class CsvTokenizer {
     const plain = new Uint8Array(stop - start);
     let length = 0;
     for (let i = start; i < stop; i++) {
-      if (bytes[i] === this.escape && i + 1 < stop) i++;
+      if (bytes[i] === this.escape && i + 1 < stop && this.isEscapable(bytes[i + 1])) i++;
       plain[length++] = bytes[i] as number;
     }
     if (field.encode?.(this.out, plain, 0, length) === false) throw this.unfit(field, plain, 0, length);
+  }
+
+  private isEscapable(byte: number | undefined): boolean {
+    return byte === this.quote || byte === this.escape;
   }
 
   private unfinished(recordStart: number, last: boolean, index: number): number {
@@ -168,6 +183,14 @@ export class CsvTokenizer {
 
   private tooMany(): BadFile {
     const count = this.fields.length;
+    if (!this.strict)
+      return new BadFile(
+        'limit',
+        `Line ${this.line} has more than ${count} columns, which no table can hold. Split the file.`,
+        {
+          line: this.line,
+        },
+      );
     return new BadFile(
       'malformed',
       `Line ${this.line} has more than the ${count} values expected. Quote values that hold the delimiter.`,
@@ -187,4 +210,14 @@ export class CsvTokenizer {
     const message = `Line ${this.line}, column ${field.name}: text follows a closing quote. Double the quotes inside the value.`;
     return new BadFile('malformed', message, { line: this.line, column: field.name });
   }
+}
+
+/** The reader works on bytes: these characters must be single ones of UTF-8. */
+function byteOf(character: string): number {
+  const code = character.charCodeAt(0);
+  if (character.length === 1 && code < 0x80) return code;
+  throw new BadFile(
+    'malformed',
+    `${JSON.stringify(character)} cannot be a delimiter, quote or escape. Choose an ASCII character in format.options.`,
+  );
 }

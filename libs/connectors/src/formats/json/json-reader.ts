@@ -1,8 +1,9 @@
 import { CopyWriter, loadIdBytes } from '../../copy/copy-writer';
-import { TEXT_ENCODERS, type TextEncoder } from '../../copy/text-values';
-import type { LoadColumn } from '../../column';
+import { encoderOf, typeName } from '../../copy/column-encoder';
+import type { TextEncoder } from '../../copy/text-values';
+import { type LoadColumn, MAX_COLUMNS } from '../../column';
 import { BadFile, UnknownColumns } from '../../errors';
-import { asBadFile, expand, feed, isStorable, unstorable } from '../bytes';
+import { asBadFile, type Consume, expand, feed, isStorable, unstorable } from '../bytes';
 import {
   type CsvDialect,
   type FileInput,
@@ -31,6 +32,8 @@ export class JsonReader extends FormatReader {
 async function observe(file: FileInput, columns: Map<string, ColumnEvidence>, budget: number): Promise<void> {
   const nothing = () => undefined;
   const value: RecordListener['value'] = (name, kind, bytes, start, end) => {
+    // One more than a table can hold is enough to say so.
+    if (columns.size > MAX_COLUMNS) return;
     const evidence = columns.get(name) ?? new ColumnEvidence(name);
     columns.set(name, evidence);
     const inset = kind === 'string' ? 1 : 0;
@@ -59,7 +62,6 @@ class OpenedJson implements OpenedFile {
     const out = new CopyWriter();
     const rows = new RowEncoder(this.plan, out, loadIdBytes(loadId));
     const pass = new JsonPass(this.file, rows);
-    rows.lineIs(() => pass.line);
     await pass.run(async () => {
       if (out.position > 0) await sink(out.take());
       return true;
@@ -102,22 +104,19 @@ class JsonPass {
     return this.found.records;
   }
 
-  get line(): number {
-    return this.found.scanner.line;
-  }
-
   async run(afterEach: (bytes: number) => Promise<boolean>, signal?: AbortSignal): Promise<void> {
     let used = 0;
+    const take = (bytes: Buffer, last: boolean) => (used = this.consume(bytes, last, Infinity));
+    await this.read(take, () => afterEach(used), signal);
+  }
+
+  private async read(take: Consume, afterEach: () => Promise<boolean>, signal?: AbortSignal): Promise<void> {
     const stream = expand(this.file);
     const stop = () => stream.destroy(signal?.reason as Error);
     signal?.addEventListener('abort', stop, { once: true });
     try {
       signal?.throwIfAborted();
-      await feed(
-        stream,
-        (bytes, last) => (used = this.consume(bytes, last, Infinity)),
-        () => afterEach(used),
-      );
+      await feed(stream, take, afterEach);
     } catch (error) {
       throw asBadFile(error, this.file);
     } finally {
@@ -130,16 +129,15 @@ class JsonPass {
     let line: number | null = null;
     const take = (bytes: Buffer, last: boolean) => {
       const used = this.consume(bytes, last, row - this.records);
-      if (this.records < row) return used;
-      line = this.line;
-      return bytes.length;
+      if (this.records === row) line = this.found.recordLine;
+      return used;
     };
-    await feed(expand(this.file), take, () => Promise.resolve(line === null));
+    await this.read(take, () => Promise.resolve(line === null));
     return line;
   }
 
   private consume(bytes: Buffer, last: boolean, most: number): number {
-    const { line } = this;
+    const { line } = this.found.scanner;
     const used = this.found.consume(bytes, last, most);
     const taken = bytes.subarray(0, used);
     if (!isStorable(taken)) throw unstorable(taken, line);
@@ -163,8 +161,8 @@ class RowEncoder implements RecordListener {
   private readonly ends: Int32Array;
   private readonly kinds: (ValueKind | 'null')[];
   private readonly escapes: boolean[];
+  private readonly lines: Float64Array;
   private bytes: Uint8Array = new Uint8Array(0);
-  private line: () => number = () => 0;
 
   constructor(
     private readonly plan: ReadPlan,
@@ -177,17 +175,22 @@ class RowEncoder implements RecordListener {
     this.ends = new Int32Array(this.targets.length);
     this.kinds = this.targets.map(() => 'null');
     this.escapes = this.targets.map(() => false);
-  }
-
-  lineIs(line: () => number): void {
-    this.line = line;
+    this.lines = new Float64Array(this.targets.length);
   }
 
   begin(): void {
     this.kinds.fill('null');
   }
 
-  value(name: string, kind: ValueKind | 'null', bytes: Uint8Array, start: number, end: number, escaped: boolean): void {
+  value(
+    name: string,
+    kind: ValueKind | 'null',
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    escaped: boolean,
+    line: number,
+  ): void {
     const index = this.indexOf.get(name);
     if (index === undefined) {
       if (this.plan.unknown === 'report') throw new UnknownColumns([name]);
@@ -199,6 +202,7 @@ class RowEncoder implements RecordListener {
     this.ends[index] = end;
     this.kinds[index] = kind;
     this.escapes[index] = escaped;
+    this.lines[index] = line;
   }
 
   end(): void {
@@ -237,11 +241,11 @@ class RowEncoder implements RecordListener {
 
   private unfit(target: Target, start: number, end: number): BadFile {
     const shown = Buffer.from(this.bytes.subarray(start, Math.min(end, start + 60))).toString();
-    return this.bad('type_mismatch', target, `${shown} cannot be stored as ${target.type} without changing it`);
+    return this.bad('type_mismatch', target, `${shown} cannot be stored as ${typeName(target)} without changing it`);
   }
 
   private bad(type: 'malformed' | 'type_mismatch', target: Target, problem: string): BadFile {
-    const line = this.line();
+    const line = this.lines[this.targets.indexOf(target)] ?? null;
     return new BadFile(type, `Line ${line}, field ${target.source}: ${problem}. Correct the value.`, {
       line,
       column: target.source,
@@ -249,10 +253,8 @@ class RowEncoder implements RecordListener {
   }
 }
 
-const refuse: TextEncoder = () => false;
-
 function targetOf(column: LoadColumn): Target {
-  const encode = TEXT_ENCODERS[column.type as keyof typeof TEXT_ENCODERS] ?? refuse;
+  const encode = encoderOf(column);
   const takes = ['json', 'jsonb'].includes(column.type)
     ? 'json'
     : ['text', 'character varying'].includes(column.type)

@@ -1,11 +1,22 @@
 import type { ValueKind } from '../inference';
 import { JsonScanner, UNFINISHED } from './json-scanner';
 
+/** Names kept decoded: a file whose names are data has no end of them. */
+const MAX_NAMES = 10_000;
+
 /** What is told of each record, in this order: begin, values (in the file's order, NULLs too), end. */
 export interface RecordListener {
   begin(): void;
   /** The unescaped name of a member and its value as it stands (strings with their quotes). */
-  value(name: string, kind: ValueKind | 'null', bytes: Uint8Array, start: number, end: number, escaped: boolean): void;
+  value(
+    name: string,
+    kind: ValueKind | 'null',
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    escaped: boolean,
+    line: number,
+  ): void;
   end(): void;
   /** The record begun is not complete yet; it is told again from its beginning. */
   drop(): void;
@@ -17,6 +28,8 @@ export interface RecordListener {
 export class JsonRecords {
   readonly scanner: JsonScanner;
   records = 0;
+  /** The line the record last begun begins on. */
+  recordLine = 1;
   private inArray = false;
   private started = false;
   private closed = false;
@@ -35,6 +48,7 @@ export class JsonRecords {
   consume(bytes: Uint8Array, last: boolean, most = Infinity): number {
     this.scanner.last = last;
     let at = this.started ? 0 : this.begin(bytes);
+    if (!this.started) return at;
     const enough = this.records + most;
     while (this.records < enough) {
       const line = this.scanner.line;
@@ -50,6 +64,8 @@ export class JsonRecords {
   }
 
   private begin(bytes: Uint8Array): number {
+    // The byte order mark may come in pieces.
+    if (bytes[0] === 0xef && bytes.length < 3 && !this.scanner.last) return 0;
     const from = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0;
     const at = this.scanner.skipBlanks(bytes, from);
     if (at >= bytes.length) return at;
@@ -93,6 +109,7 @@ export class JsonRecords {
   private record(bytes: Uint8Array, at: number): number {
     const { scanner, listener } = this;
     if (bytes[at] !== 0x7b) throw scanner.unexpected(bytes, at, 'an object ("{")');
+    this.recordLine = scanner.line;
     listener.begin();
     let i = scanner.skipBlanks(bytes, at + 1);
     if (bytes[i] === 0x7d) return this.finish(i + 1);
@@ -101,10 +118,12 @@ export class JsonRecords {
       const afterKey = scanner.skipKey(bytes, i);
       if (afterKey === UNFINISHED) return UNFINISHED;
       const start = scanner.skipBlanks(bytes, afterKey);
+      const line = scanner.line;
       const end = scanner.skipValue(bytes, start);
       if (end === UNFINISHED) return UNFINISHED;
       // A nested value's own strings leave their mark; it is only read for strings.
-      listener.value(this.nameAt(bytes, nameAt), kindOf(bytes[start] as number), bytes, start, end, scanner.escaped);
+      const kind = kindOf(bytes[start] as number);
+      listener.value(this.nameAt(bytes, nameAt), kind, bytes, start, end, scanner.escaped, line);
       i = scanner.skipBlanks(bytes, end);
       const byte = bytes[i];
       if (byte === undefined) return UNFINISHED;
@@ -127,6 +146,8 @@ export class JsonRecords {
     let name = this.names.get(raw);
     if (name === undefined) {
       name = JSON.parse(Buffer.from(bytes.subarray(at, end + 1)).toString()) as string;
+      if (/\p{Surrogate}/u.test(name)) throw this.scanner.bad('half of a surrogate pair stands alone in a name');
+      if (this.names.size >= MAX_NAMES) this.names.clear();
       this.names.set(raw, name);
     }
     return name;

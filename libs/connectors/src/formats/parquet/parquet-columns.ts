@@ -68,7 +68,8 @@ function unfitWhen(source: ParquetColumn, target: LoadColumn, name: string, valu
   const tests: string[] = [];
   if (/^(DATE|TIMESTAMP)/.test(source.type)) tests.push(`NOT isfinite(${name})`);
   if (target.type === 'numeric' && /^(FLOAT|DOUBLE)$/.test(source.type)) tests.push(`NOT isfinite(${name})`);
-  if (isZoned(source.type) !== isZoned(target.type) && isMoment(source.type) && isMoment(target.type)) tests.push('true');
+  if (isZoned(source.type) !== isZoned(target.type) && isMoment(source.type) && isMoment(target.type))
+    tests.push('true');
   const kept = keptFraction(target);
   if (kept !== null) tests.push(`epoch_us(${value}) % ${10 ** (6 - kept)} <> 0`);
   if (!keepsAll(source, target)) tests.push(`TRY_CAST(${value} AS ${source.type}) IS DISTINCT FROM ${name}`);

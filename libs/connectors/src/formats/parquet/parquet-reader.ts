@@ -1,10 +1,14 @@
+import { constants } from 'node:fs';
+import { access } from 'node:fs/promises';
 import { setImmediate } from 'node:timers/promises';
 import duckdb from '@duckdb/node-bindings';
 import type { DuckDBConnection, DuckDBDataChunk } from '@duckdb/node-api';
+import { typeName } from '../../copy/column-encoder';
 import { CopyWriter, loadIdBytes } from '../../copy/copy-writer';
 import type { LoadColumn } from '../../column';
 import type { DuckDb } from '../../duckdb';
 import { BadFile, UnknownColumns } from '../../errors';
+import { asBadFile } from '../bytes';
 import {
   type FileInput,
   FormatReader,
@@ -31,7 +35,7 @@ export class ParquetReader extends FormatReader {
     const columns = new Map<string, ParquetColumn[]>();
     for (const file of files) {
       // What is wrong with a file is told by its load.
-      for (const column of await describe(connection, file).catch(() => []))
+      for (const column of await describe(connection, file).catch(passOver))
         columns.set(column.name, [...(columns.get(column.name) ?? []), column]);
     }
     const inferred = [...columns].map(([source, kinds]) => ({ source, type: commonType(kinds) }));
@@ -53,6 +57,11 @@ export class ParquetReader extends FormatReader {
   }
 }
 
+function passOver(error: unknown): ParquetColumn[] {
+  if (error instanceof BadFile) return [];
+  throw error;
+}
+
 /** Files that disagree about a column get the widest of a few safe types. */
 function commonType(kinds: readonly ParquetColumn[]): LoadColumn['type'] {
   const types = [...new Set(kinds.map(({ type }) => postgresTypeOf(type)))];
@@ -69,15 +78,20 @@ async function describe(connection: DuckDBConnection, file: FileInput): Promise<
     const result = await connection.runAndReadAll(`DESCRIBE SELECT * FROM ${tableOf(await file.localPath())}`);
     return result.getRows().map(([name, type]) => ({ name: String(name), type: String(type) }));
   } catch (error) {
-    throw unreadable(file, error);
+    throw await unreadable(file, error);
   }
 }
 
-function unreadable(file: FileInput, error: unknown): BadFile {
-  const reason = (error as Error).message.split('\n')[0] ?? '';
+/** What DuckDB says of a file, unless the file system has something to say first. */
+async function unreadable(file: FileInput, error: unknown): Promise<unknown> {
+  const barrier = await access(await file.localPath(), constants.R_OK).catch((reason: unknown) => reason);
+  if (barrier !== undefined) return asBadFile(barrier, file);
+  const reason = ((error as Error).message.split('\n')[0] ?? '').replaceAll(/(['"])\/[^'"]*\//g, '$1');
+  const tooLarge = /out of memory/i.test(reason);
+  const remedy = tooLarge ? 'Raise SLUICE_READER_MEMORY_MB, or write smaller row groups.' : 'Write the file again.';
   return new BadFile(
-    'malformed',
-    `${file.path} cannot be read as Parquet: ${reason.replaceAll(/'[^']*\//g, "'")}`,
+    tooLarge ? 'limit' : 'malformed',
+    `${file.path} cannot be read as Parquet: ${reason.replace(/[.!]?$/, '.')} ${remedy}`,
     {},
     { cause: error },
   );
@@ -111,21 +125,25 @@ class OpenedParquet implements OpenedFile {
     const out = new CopyWriter();
     const rows = new ChunkEncoder(this.columns, out, loadIdBytes(loadId));
     const reclaimer = new ChunkReclaimer();
-    const result = await this.connection.stream(await this.question()).catch((error: unknown) => {
-      throw unreadable(this.file, error);
-    });
+    const result = await this.connection.stream(await this.question()).catch((error: unknown) => this.fail(error));
     for (;;) {
       signal.throwIfAborted();
-      const chunk = await result.fetchChunk().catch((error: unknown) => {
-        throw unreadable(this.file, error);
-      });
+      const chunk = await result.fetchChunk().catch((error: unknown) => this.fail(error));
       if (chunk === null || chunk.rowCount === 0) break;
-      if (!rows.encode(chunk)) throw await this.firstUnfit();
-      if (out.position >= SEND_BYTES) await sink(out.take());
+      if (!rows.take(chunk)) throw await this.firstUnfit();
+      while (rows.left > 0) {
+        const unfit = rows.encodeSome();
+        if (unfit !== null) throw await this.unfitAt(out.rows + 1, unfit);
+        if (out.position >= SEND_BYTES) await sink(out.take());
+      }
       if (reclaimer.passed(chunk)) await setImmediate();
     }
     if (out.position > 0) await sink(out.take());
     return out.rows;
+  }
+
+  private async fail(error: unknown): Promise<never> {
+    throw await unreadable(this.file, error);
   }
 
   lineOf(row: number): Promise<number | null> {
@@ -144,12 +162,13 @@ class OpenedParquet implements OpenedFile {
   }
 
   private async firstUnfit(): Promise<BadFile> {
-    const table = tableOf(await this.file.localPath(), true);
+    const table = tableOf(await this.file.localPath());
     let first: { row: number; pair: Pair; value: string } | null = null;
     for (const pair of this.pairs) {
       const { unfit } = expressions(pair.source, pair.target);
       if (unfit === null) continue;
-      const query = `SELECT file_row_number + 1, ${quoted(pair.source.name)}::VARCHAR FROM ${table} WHERE ${unfit} ORDER BY 1 LIMIT 1`;
+      const numbered = `SELECT row_number() OVER (), ${quoted(pair.source.name)}::VARCHAR, ${unfit} FROM ${table}`;
+      const query = `SELECT place, value FROM (${numbered}) AS numbered (place, value, unfit) WHERE unfit ORDER BY 1 LIMIT 1`;
       const [row] = (await this.connection.runAndReadAll(query)).getRows();
       if (row !== undefined && (first === null || Number(row[0]) < first.row))
         first = { row: Number(row[0]), pair, value: String(row[1]) };
@@ -158,15 +177,27 @@ class OpenedParquet implements OpenedFile {
       ? new BadFile('type_mismatch', `${this.file.path} holds a value that does not fit.`)
       : unfitValue(first);
   }
+
+  /** The value of a row and a column, told by their numbers. */
+  private async unfitAt(row: number, column: number): Promise<BadFile> {
+    const pair = this.pairs[column] as Pair;
+    const table = tableOf(await this.file.localPath());
+    const query = `SELECT ${quoted(pair.source.name)}::VARCHAR FROM ${table} LIMIT 1 OFFSET ${row - 1}`;
+    const [found] = (await this.connection.runAndReadAll(query)).getRows();
+    return unfitValue({ row, pair, value: String(found?.[0]) });
+  }
 }
 
 function unfitValue({ row, pair, value }: { row: number; pair: Pair; value: string }): BadFile {
   const { name } = pair.source;
-  const message = `Row ${row}, column ${name}: ${value.slice(0, 60)} cannot be stored as ${pair.target.type} without changing it. Correct the value.`;
+  const message = `Row ${row}, column ${name}: ${value.slice(0, 60)} cannot be stored as ${typeName(pair.target)} without changing it. Correct the value.`;
   return new BadFile('type_mismatch', message, { line: row, column: name });
 }
 
 class ChunkEncoder {
+  /** Rows of the chunk still to be written. */
+  left = 0;
+  private row = 0;
   private readonly readers: readonly VectorColumn[];
 
   constructor(
@@ -174,22 +205,31 @@ class ChunkEncoder {
     private readonly out: CopyWriter,
     private readonly suffix: Buffer,
   ) {
-    this.readers = columns.map(({ type }) => VECTOR_TYPES[type].column());
+    this.readers = columns.map((column) => VECTOR_TYPES[column.type].column(column));
   }
 
-  /** False: a row of the chunk is flagged as unfit; nothing of the chunk is written. */
-  encode(chunk: DuckDBDataChunk): boolean {
-    const { readers, out, suffix } = this;
+  /** Copies the next chunk's vectors. False: a row of it is flagged as unfit. */
+  take(chunk: DuckDBDataChunk): boolean {
+    const { readers } = this;
     const rows = chunk.rowCount;
     const flags = duckdb.vector_get_data(duckdb.data_chunk_get_vector(chunk.chunk, readers.length), rows);
     if (flags.includes(1)) return false;
     readers.forEach((reader, index) => reader.take(duckdb.data_chunk_get_vector(chunk.chunk, index), rows));
-    for (let row = 0; row < rows; row++) {
+    this.row = 0;
+    this.left = rows;
+    return true;
+  }
+
+  /** Writes rows until there is enough to send. The number of a column whose value cannot be written unchanged ends it. */
+  encodeSome(): number | null {
+    const { readers, out, suffix } = this;
+    for (; this.left > 0 && out.position < SEND_BYTES; this.left--, this.row++) {
       out.beginRow(readers.length + 1);
-      for (const reader of readers) reader.write(row, out);
+      for (let index = 0; index < readers.length; index++)
+        if (!(readers[index] as VectorColumn).write(this.row, out)) return index;
       out.raw(suffix, 0, 8);
       out.endRow();
     }
-    return true;
+    return null;
   }
 }

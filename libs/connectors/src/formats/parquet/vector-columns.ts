@@ -1,7 +1,8 @@
 import duckdb from '@duckdb/node-bindings';
 import type { CopyWriter } from '../../copy/copy-writer';
-import { TEXT_ENCODERS, type TextEncoder } from '../../copy/text-values';
-import type { ColumnType } from '../../column';
+import { encoderOf } from '../../copy/column-encoder';
+import type { TextEncoder } from '../../copy/text-values';
+import type { ColumnType, LoadColumn } from '../../column';
 import { addressAt, INLINE_BYTES, StringHeap } from './string-heap';
 
 /** Microseconds from 1970-01-01 (DuckDB's epoch) to 2000-01-01 (PostgreSQL's), in halves. */
@@ -16,13 +17,15 @@ abstract class VectorColumn {
 
   /** Copies the next vector out of DuckDB's memory. */
   take(vector: duckdb.Vector, rows: number): void {
-    this.validity = duckdb.vector_get_validity(vector, Math.ceil(rows / 64) * 8) as Uint8Array | null;
+    this.validity = duckdb.vector_get_validity(vector, Math.ceil(rows / 64) * 8);
     this.attach(duckdb.vector_get_data(vector, rows * this.width), rows);
   }
 
-  write(row: number, out: CopyWriter): void {
-    if (this.isNull(row)) out.nothing();
-    else this.put(row, out);
+  /** False: the value cannot be written unchanged, and nothing was. */
+  write(row: number, out: CopyWriter): boolean {
+    if (!this.isNull(row)) return this.put(row, out);
+    out.nothing();
+    return true;
   }
 
   protected isNull(row: number): boolean {
@@ -32,7 +35,7 @@ abstract class VectorColumn {
 
   protected abstract readonly width: number;
   protected abstract attach(data: Uint8Array, rows: number): void;
-  protected abstract put(row: number, out: CopyWriter): void;
+  protected abstract put(row: number, out: CopyWriter): boolean;
 }
 
 type Put = (view: DataView, row: number, out: CopyWriter) => void;
@@ -51,8 +54,9 @@ class FixedColumn extends VectorColumn {
     this.view = new DataView(data.buffer, data.byteOffset, data.byteLength);
   }
 
-  protected put(row: number, out: CopyWriter): void {
+  protected put(row: number, out: CopyWriter): boolean {
     this.putValue(this.view, row, out);
+    return true;
   }
 }
 
@@ -73,15 +77,12 @@ class TextColumn extends VectorColumn {
     this.heap.fetch(this.view, rows, (row) => this.isNull(row));
   }
 
-  protected put(row: number, out: CopyWriter): void {
+  protected put(row: number, out: CopyWriter): boolean {
     const length = this.view.getUint32(row * 16, true);
-    if (length <= INLINE_BYTES) {
-      this.encode(out, this.data, row * 16 + 4, row * 16 + 4 + length);
-      return;
-    }
+    if (length <= INLINE_BYTES) return this.encode(out, this.data, row * 16 + 4, row * 16 + 4 + length);
     const address = addressAt(this.view, row);
     const { bytes, from } = this.heap.blockOf(address);
-    this.encode(out, bytes, address - from, address - from + length);
+    return this.encode(out, bytes, address - from, address - from + length);
   }
 }
 
@@ -97,8 +98,15 @@ const timestamp: Put = (view, row, out) => {
   out.int64Halves(view.getInt32(row * 8 + 4, true) - EPOCH_HIGH - (low < 0 ? 1 : 0), low >>> 0);
 };
 
+interface VectorType {
+  duckDbType: string;
+  column: (target: LoadColumn) => VectorColumn;
+}
+
+const TEXTS: VectorType = { duckDbType: 'VARCHAR', column: (target) => new TextColumn(encoderOf(target)) };
+
 /** The DuckDB type a value is cast to before it is written, and how it is written then. */
-export const VECTOR_TYPES: Record<ColumnType, { duckDbType: string; column: () => VectorColumn }> = {
+export const VECTOR_TYPES: Record<ColumnType, VectorType> = {
   boolean: fixed('BOOLEAN', 1, (view, row, out) => out.boolean(view.getUint8(row) !== 0)),
   smallint: fixed('SMALLINT', 2, (view, row, out) => out.int16(view.getInt16(row * 2, true))),
   integer: fixed('INTEGER', 4, (view, row, out) => out.int32(view.getInt32(row * 4, true))),
@@ -109,22 +117,18 @@ export const VECTOR_TYPES: Record<ColumnType, { duckDbType: string; column: () =
   'timestamp without time zone': fixed('TIMESTAMP', 8, timestamp),
   'timestamp with time zone': fixed('TIMESTAMPTZ', 8, timestamp),
   'time without time zone': fixed('TIME', 8, int64),
-  numeric: texts('VARCHAR', TEXT_ENCODERS.numeric),
-  uuid: texts('VARCHAR', TEXT_ENCODERS.uuid),
-  jsonb: texts('VARCHAR', TEXT_ENCODERS.jsonb),
-  json: texts('VARCHAR', raw),
-  text: texts('VARCHAR', raw),
-  'character varying': texts('VARCHAR', raw),
-  character: texts('VARCHAR', raw),
-  bytea: texts('BLOB', raw),
+  numeric: TEXTS,
+  uuid: TEXTS,
+  jsonb: TEXTS,
+  json: TEXTS,
+  text: TEXTS,
+  'character varying': TEXTS,
+  character: TEXTS,
+  bytea: { duckDbType: 'BLOB', column: () => new TextColumn(raw) },
 };
 
-function fixed(duckDbType: string, width: number, put: Put): { duckDbType: string; column: () => VectorColumn } {
+function fixed(duckDbType: string, width: number, put: Put): VectorType {
   return { duckDbType, column: () => new FixedColumn(width, put) };
-}
-
-function texts(duckDbType: string, encode: TextEncoder): { duckDbType: string; column: () => VectorColumn } {
-  return { duckDbType, column: () => new TextColumn(encode) };
 }
 
 export type { VectorColumn };
