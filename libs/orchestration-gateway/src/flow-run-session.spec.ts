@@ -108,6 +108,15 @@ describe('the session of a flow run', () => {
     expect(fake.logs).toMatchObject([{ flow_run_id: run.id, level: 30, message: 'two rows were skipped' }]);
   });
 
+  it('gives each log line a time of its own, later than the one before', async () => {
+    const session = aSession();
+    for (let line = 0; line < 100; line++) session.log('info', 'x');
+    await session.flush();
+    const times = fake.logs.map((line) => line.timestamp);
+    expect([...new Set(times)].sort()).toEqual(times);
+    expect(times).toHaveLength(100);
+  });
+
   it('keeps its log lines through an outage, in order', async () => {
     const session = aSession();
     await fake.misbehave('http_500', { route: /^POST \/logs\/$/ });
