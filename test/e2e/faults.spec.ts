@@ -144,9 +144,9 @@ describeWithPrefect('whatever happens to a flow run', () => {
   }, 60_000);
 
   it('loads the good files, names the line and column of the bad one, and ends partial in both places', async () => {
-    await system.write('mixed/a.csv', lines(0, 100));
+    const { id } = await begun('mixed');
+    await system.write('mixed/a.csv', lines(100, 100));
     await system.write('mixed/b.csv', 'id,name\n1000,x\nnot a number,y\n');
-    const { id } = await order('mixed');
     const { run_id, flow_run_id } = await triggered(system, id);
     const run = await endOf(system, run_id);
     expect(run).toMatchObject({
@@ -157,6 +157,7 @@ describeWithPrefect('whatever happens to a flow run', () => {
     expect(await endInPrefect(system, flow_run_id)).toMatchObject({ type: 'COMPLETED', name: 'Partial' });
     const files = await system.api<{ items: { path: string; status: string }[] }>('GET', `/ingestions/${id}/files`);
     expect(files.body.items.map(({ path, status }) => [path, status]).sort()).toEqual([
+      ['0.csv', 'loaded'],
       ['a.csv', 'loaded'],
       ['b.csv', 'failed'],
     ]);
