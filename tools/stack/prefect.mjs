@@ -18,7 +18,7 @@ const KEPT = new Set(['PREFECT_API_URL', 'PREFECT_API_AUTH_STRING', 'PREFECT_WOR
  * @returns {Promise<PrefectServer>}
  */
 export async function startPrefectServer({ python, databaseUrl, port, home, logFile, ui = true, env = process.env }) {
-  await mkdir(home, { recursive: true });
+  await mkdir(join(home, 'tmp'), { recursive: true });
   const service = await startService({
     name: 'The Prefect server',
     command: python,
@@ -81,7 +81,7 @@ export async function poolExists(apiUrl, pool, headers = {}) {
  * @returns {Promise<Service>}
  */
 export async function startPrefectWorker({ python, apiUrl, pool, name, limit, home, logFile, cwd, env, headers = {} }) {
-  await mkdir(home, { recursive: true });
+  await mkdir(join(home, 'tmp'), { recursive: true });
   // One of the same name that ended a moment ago still counts as online: only a new heartbeat is ours.
   const before = (await workersOnline(apiUrl, pool, headers)).get(name);
   const service = await startService({
@@ -136,6 +136,8 @@ function prefectEnvironment(home, env) {
     ...Object.fromEntries(kept),
     HOME: env.HOME || home,
     PREFECT_HOME: home,
+    // A worker keeps files in one folder of fixed name below it, which another user may have made.
+    TMPDIR: join(home, 'tmp'),
     PREFECT_PROFILES_PATH: join(home, 'profiles.toml'),
     DO_NOT_TRACK: '1',
     PYTHONUNBUFFERED: '1',
