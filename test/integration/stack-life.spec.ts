@@ -11,6 +11,8 @@ const waitUntil = async (done: () => boolean, ms = 30_000): Promise<void> => {
   expect(done()).toBe(true);
 };
 
+const shown = (rows: number): string => rows.toLocaleString('en-US');
+
 /** Whole stacks, started and ended in every way. The first one may have to build. */
 describeWithPrefect('npm run up', () => {
   let home: StackHome;
@@ -39,6 +41,35 @@ describeWithPrefect('npm run up', () => {
       expect(await up.end).toBe(0);
       expect(home.leftovers()).toEqual([]);
       expect(home.stackFile()).toBeNull();
+    },
+    UP_MS,
+  );
+
+  it(
+    'loads the sample through a flow run of each table, and the next time nothing twice',
+    async () => {
+      const tables = {
+        birdstrikes: 10_000,
+        earthquakes: 1707,
+        flights: 2000,
+        seattle_weather: 1461,
+        us_employment: 120,
+      };
+      const expectTables = (output: string, fresh: (rows: number) => number): void => {
+        for (const [table, rows] of Object.entries(tables)) {
+          const line = new RegExp(`sample\\.${table} +${shown(rows)} +${shown(fresh(rows))} `);
+          expect(output).toMatch(line);
+        }
+      };
+      const first = home.up(['--detach']);
+      expect(await first.end).toBe(0);
+      expectTables(first.output, (rows) => rows);
+      expect(first.output).toMatch(/2012-01-01 +0 +12\.8 +5 +4\.7 +drizzle/);
+      await home.down().end;
+
+      const second = home.up(['--detach']);
+      expect(await second.end).toBe(0);
+      expectTables(second.output, () => 0);
     },
     UP_MS,
   );

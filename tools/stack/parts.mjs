@@ -38,18 +38,18 @@ export function addresses({ databaseUrl, destinationUrl, prefectApiUrl, ports, s
   };
 }
 
-/** @param {Settings} settings @returns {Promise<Service>} */
-export async function startPostgresPart(settings) {
+/** @param {Settings} settings @param {(detail: string) => void} report @returns {Promise<Service>} */
+export async function startPostgresPart(settings, report) {
   // It needs a package, which is there only after the installation.
   const { startPostgres, makeDatabases } = await import('./postgres.mjs');
   const user = postgresUser();
-  const name = createHash('sha256').update(settings.home).digest('hex').slice(0, 12);
-  const folder = await reachableFolder(settings.home, name, user);
+  const folder = await reachableFolder(settings.home, settings.secrets.id, user);
   if (folder === null) {
     throw new StackError(
       `PostgreSQL must not run as root, and its user ${user?.name} cannot reach ${settings.home}. Set SLUICE_HOME to a folder outside of your home folder.`,
     );
   }
+  if (folder !== settings.home) report(`its data in ${folder}`);
   const postgres = await startPostgres({
     dataDir: join(folder, 'postgres'),
     port: settings.ports.postgres,

@@ -59,17 +59,26 @@ export async function startPostgres({ dataDir, port, password, logFile, settings
   });
   const url = (/** @type {string} */ database) =>
     `postgresql://${SUPERUSER}:${encodeURIComponent(password)}@127.0.0.1:${port}/${database}`;
-  await untilReady(service, () => answers(url('postgres')), { timeoutMs: START_MS }).catch(async (error) => {
+  await untilReady(service, () => answers(url('postgres'), dataDir), { timeoutMs: START_MS }).catch(async (error) => {
     await service.stop();
     throw error;
   });
   return { service, port, url };
 }
 
-/** @param {string} url */
-async function answers(url) {
-  return withClient(url, async (client) => (await client.query('SELECT 1')).rowCount === 1);
+/** @param {string} url @param {string} dataDir */
+async function answers(url, dataDir) {
+  try {
+    return await withClient(url, async (client) => (await client.query('SELECT 1')).rowCount === 1);
+  } catch (error) {
+    if (codeOf(error) !== WRONG_PASSWORD) throw error;
+    throw new StackError(
+      `The data in ${dataDir} was made with another password than secrets.json holds. Put that file back, or move the data away (the sample is loaded again).`,
+    );
+  }
 }
+
+const WRONG_PASSWORD = '28P01';
 
 /**
  * @template T
@@ -125,7 +134,7 @@ async function binaries(user) {
 async function install(source, folder) {
   const draft = `${folder}.${randomUUID()}`;
   try {
-    await cp(source, draft, { recursive: true, filter: (path) => !path.endsWith('.a') });
+    await cp(source, draft, { recursive: true, verbatimSymlinks: true, filter: (path) => !path.endsWith('.a') });
     await restoreLinks(draft);
     await chmod(draft, 0o755);
     await writeFile(join(draft, 'complete'), '');

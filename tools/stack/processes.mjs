@@ -163,7 +163,7 @@ function startFromPs(pid) {
 
 /**
  * Asks again and again until the answer is true, the process is gone or the time is up.
- * @param {Service} service @param {() => Promise<boolean>} ask a throw counts as "not yet"
+ * @param {Service} service @param {() => Promise<boolean>} ask a throw counts as "not yet", but a `StackError` ends the waiting
  * @param {{ timeoutMs: number, everyMs?: number }} options
  */
 export async function untilReady(service, ask, { timeoutMs, everyMs = 100 }) {
@@ -174,6 +174,7 @@ export async function untilReady(service, ask, { timeoutMs, everyMs = 100 }) {
     try {
       if (await ask()) return;
     } catch (error) {
+      if (error instanceof StackError) throw error;
       reason = error instanceof Error ? error.message : String(error);
     }
     await pause(everyMs);

@@ -17,7 +17,7 @@ import { portFor } from './ports.mjs';
  * @property {string | undefined} destinationUrl
  * @property {string | undefined} prefectApiUrl
  * @property {{ api: number, postgres: number, prefect: number }} ports
- * @property {{ secretKey: string, postgresPassword: string }} secrets
+ * @property {{ secretKey: string, postgresPassword: string, id: string }} secrets
  * @property {number} workerLimit flow runs at the same time
  */
 
@@ -70,16 +70,26 @@ async function choosePorts(home, env) {
   return ports;
 }
 
-/** Made once; with another key the stored credentials could not be read any more. @param {string} home @param {NodeJS.ProcessEnv} env */
+/**
+ * Made once. With another key the stored credentials could not be read any more; the id names data that lies elsewhere, and is not the name of
+ * this folder because a new clone at the same place is another stack.
+ * @param {string} home @param {NodeJS.ProcessEnv} env @returns {Promise<Settings['secrets']>}
+ */
 async function readSecrets(home, env) {
   const file = join(home, 'secrets.json');
   const text = await readFile(file, 'utf8').catch(() => null);
-  const secrets =
-    text === null
-      ? { secretKey: randomBytes(32).toString('base64'), postgresPassword: randomBytes(18).toString('hex') }
-      : JSON.parse(text);
+  const secrets = text === null ? newSecrets() : JSON.parse(text);
   if (text === null) await writeFile(file, JSON.stringify(secrets), { mode: 0o600 });
   return { ...secrets, secretKey: env.SLUICE_SECRET_KEY || secrets.secretKey };
+}
+
+function newSecrets() {
+  const [secretKey, postgresPassword, id] = [
+    randomBytes(32).toString('base64'),
+    randomBytes(18).toString('hex'),
+    randomBytes(6).toString('hex'),
+  ];
+  return { secretKey, postgresPassword, id };
 }
 
 /** @param {Settings} settings @returns {NodeJS.ProcessEnv} the caller's environment, with what must not go astray put right */

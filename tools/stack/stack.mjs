@@ -76,7 +76,7 @@ export class Stack {
     await this.#step('packages', (report) => told(ensureInstalled({ env, logFile: join(logs, 'npm.log') }), report));
     await requireDatabases(this.#settings);
     const postgres = needsPostgres(this.#settings)
-      ? this.#part('postgres', () => startPostgresPart(this.#settings))
+      ? this.#part('postgres', (report) => startPostgresPart(this.#settings, report))
       : undefined;
     const built = this.#step('build', (report) => told(ensureBuilt({ env, logFile: join(logs, 'build.log') }), report));
     const api = this.#all([postgres, built]).then(() => this.#part('api', () => startApiPart(this.#settings)));
@@ -93,7 +93,7 @@ export class Stack {
 
   /** @param {Part} part */
   #restart(part) {
-    if (part === 'postgres') return this.#part(part, () => startPostgresPart(this.#settings));
+    if (part === 'postgres') return this.#part(part, (report) => startPostgresPart(this.#settings, report));
     if (part === 'prefect_server') return this.#startPrefect();
     if (part === 'api') return this.#part(part, () => startApiPart(this.#settings));
     return this.#startWorker();
@@ -135,10 +135,10 @@ export class Stack {
     return this.#part('prefect_worker', () => startWorkerPart(this.#settings, () => this.#preparePython()));
   }
 
-  /** @param {Part} part @param {() => Promise<Service | null>} start */
+  /** @param {Part} part @param {(report: (detail: string) => void) => Promise<Service | null>} start */
   #part(part, start) {
     return this.#step(TITLES[part], async (report) => {
-      const service = await start();
+      const service = await start(report);
       if (service === null) return report('another one serves the pool');
       void service.ended.then((how) => this.#ended(part, service, how));
     });
