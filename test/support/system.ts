@@ -37,6 +37,7 @@ export interface Answer<T = unknown> {
 export interface System {
   folder: string;
   pool: string;
+  docsUrl: string;
   api<T = unknown>(method: string, path: string, body?: unknown): Promise<Answer<T>>;
   prefect<T = unknown>(method: string, path: string, body?: unknown): Promise<Answer<T>>;
   write(path: string, content: string): Promise<void>;
@@ -93,6 +94,7 @@ export async function startSystem(env: Record<string, string> = {}): Promise<Sys
   return {
     folder,
     pool,
+    docsUrl: `${url}/docs`,
     api: (method, path, body) => request(url, method, `/api/v1${path}`, body),
     prefect: (method, path, body) => request(prefectUrl, method, path, body),
     write: async (path, content) => {
