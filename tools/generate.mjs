@@ -18,6 +18,8 @@ import { indent, stopAllServices } from './stack/processes.mjs';
  */
 const GENERATORS = [
   { files: ['libs/orchestration-gateway/src/generated/prefect-api.ts'], command: ['tools/generate-prefect-types.mjs'] },
+  { files: ['libs/database/schema.sql'], command: ['tools/generate-schema.mjs'], postgres: true },
+  { files: ['apps/api/openapi.json'], command: ['tools/generate-openapi.mjs'], build: true },
 ];
 
 /** @param {boolean} check */
