@@ -1,4 +1,5 @@
 import 'reflect-metadata';
+import { inspect } from 'node:util';
 import { NestFactory } from '@nestjs/core';
 import { type Config, ConfigError, readConfig } from '@sluice/kernel';
 import { readFlowRunId } from './config';
@@ -36,7 +37,8 @@ function stop(execution: FlowRunExecution): void {
 main().then(
   (code) => process.exit(code),
   (error: unknown) => {
-    console.error(error instanceof ConfigError ? error.message : error);
+    // The worker shows what a flow run's process writes; without a configuration there is no other place.
+    process.stderr.write(`${error instanceof ConfigError ? error.message : inspect(error)}\n`);
     process.exit(error instanceof ConfigError ? EXIT.configuration : EXIT.unreported);
   },
 );

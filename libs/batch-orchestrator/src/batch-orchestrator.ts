@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { Inject, Injectable } from '@nestjs/common';
 import { Destination, DuckDb, FileSource, formatReaders, LoadError, type LoadSession } from '@sluice/connectors';
 import { RunRecorder, type RunError } from '@sluice/ingestion';
@@ -117,7 +118,7 @@ function statusOf(fault: unknown, { metrics }: Tally): 'success' | 'partial' | '
 
 function summaryOf(fault: unknown, { metrics }: Tally): string {
   if (fault instanceof RunStopped || fault instanceof LoadError) return fault.message;
-  if (fault !== null) return `The run failed: ${fault instanceof Error ? fault.message : String(fault)}`;
+  if (fault !== null) return `The run failed: ${fault instanceof Error ? fault.message : inspect(fault)}`;
   const failed = metrics.files_failed === 0 ? '' : `, ${metrics.files_failed} files failed`;
   return metrics.files_processed === 0 && failed === ''
     ? 'Nothing new to load.'

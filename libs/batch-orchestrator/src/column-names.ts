@@ -25,8 +25,9 @@ export function columnName(source: string, taken: ReadonlySet<string>): string {
   return name;
 }
 
+/** Cuts at a whole character. */
 function cut(name: string, bytes: number): string {
   let result = name;
-  while (Buffer.byteLength(result) > bytes) result = [...result].slice(0, -1).join('');
+  while (Buffer.byteLength(result) > bytes) result = result.replace(/.$/su, '');
   return result;
 }

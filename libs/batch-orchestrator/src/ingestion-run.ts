@@ -38,7 +38,10 @@ export class IngestionRun {
     await this.catchUpMirror();
     await this.discover();
     await this.settleTouched();
-    if (this.freshFiles === 0) return this.request.report.log('info', 'Nothing new to load.');
+    if (this.freshFiles === 0) {
+      this.request.report.log('info', 'Nothing new to load.');
+      return;
+    }
     await this.parts.schema.prepare();
     await this.loadAll();
   }

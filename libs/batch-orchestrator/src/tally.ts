@@ -1,4 +1,4 @@
-import { BadFile, LoadError, RowRefused, type SourceEntry } from '@sluice/connectors';
+import { BadFile, LoadError, type RowRefused, type SourceEntry } from '@sluice/connectors';
 import type { FileRecord, RunError, RunMetrics } from '@sluice/ingestion';
 
 /** Errors kept of one run; more help nobody. */
