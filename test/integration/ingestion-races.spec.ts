@@ -105,6 +105,17 @@ describe('delete wins over an operation under way', () => {
     expect(deploymentOf(id)).toBeUndefined();
   });
 
+  it('a first schedule that reaches Prefect only after the deletion: what it made is removed by its own call', async () => {
+    const { id } = await plane.ingestions.createIngestion(anIngestion());
+    await plane.fake.misbehave('slow', { route: /^GET \/deployments\/name/, ms: 400, times: 1 });
+    const update = refusalOf(plane.ingestions.updateIngestion(id, { schedule: DAILY }));
+    await until(() => plane.fake.requests.some((it) => it.path.includes(`ingestion-${id}`)));
+    await plane.ingestions.deleteIngestion(id);
+    expect(await update).toEqual(new IngestionNotFound(id));
+    expect(plane.fake.requests.some((it) => it.method === 'POST' && it.path === '/deployments/')).toBe(true);
+    expect(deploymentOf(id)).toBeUndefined();
+  });
+
   it('the tombstone waits until the operation can no longer leave anything behind', async () => {
     const { id } = await scheduled();
     await plane.fake.misbehave('slow', { route: /pause_deployment/, ms: 300 });

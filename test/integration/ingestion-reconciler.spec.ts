@@ -186,6 +186,17 @@ describe('a run whose process is gone', () => {
 });
 
 describe('the leader', () => {
+  const locks: LeaderLock[] = [];
+  const lock = () => {
+    const made = new LeaderLock(plane.url, KEY);
+    locks.push(made);
+    return made;
+  };
+  const timers: ReconcilerTimer[] = [];
+  afterEach(async () => {
+    await Promise.all(timers.splice(0).map((it) => it.onModuleDestroy()));
+    await Promise.all(locks.splice(0).map((it) => it.release()));
+  });
   const leaders = async () => {
     const sql = `SELECT 1 FROM pg_stat_activity WHERE application_name = 'sluice-leader' AND datname = current_database()`;
     return (await plane.sql(sql)).length;
@@ -193,7 +204,7 @@ describe('the leader', () => {
   const KEY = 424_242;
 
   it('is one of many, and another as soon as it is gone', async () => {
-    const all = Array.from({ length: 5 }, () => new LeaderLock(plane.url, KEY));
+    const all = Array.from({ length: 5 }, lock);
     const held = await Promise.all(all.map((it) => it.hold()));
     expect(held.filter(Boolean)).toHaveLength(1);
     const leader = all[held.indexOf(true)]!;
@@ -201,14 +212,13 @@ describe('the leader', () => {
     expect([await leader.hold(), await other.hold()]).toEqual([true, false]);
     await leader.release();
     expect(await other.hold()).toBe(true);
-    await Promise.all(all.map((it) => it.release()));
   });
 
   it('is the only one whose reconciler runs; none runs after its process was told to stop', async () => {
     const passes = [0, 0];
-    const timers = passes.map((_, index) => {
+    passes.forEach((_, index) => {
       const runOnce = () => Promise.resolve([`pass ${String((passes[index]! += 1))}`]);
-      return new ReconcilerTimer(plane.config, new SystemClock(), { runOnce } as unknown as Reconciler);
+      timers.push(new ReconcilerTimer(plane.config, new SystemClock(), { runOnce } as unknown as Reconciler));
     });
     for (const timer of timers) timer.onApplicationBootstrap();
     await until(() => passes.some((count) => count > 0));
@@ -220,12 +230,11 @@ describe('the leader', () => {
   });
 
   it('notices that its connection was cut, and does not believe that it still leads', async () => {
-    const [leader, other] = [new LeaderLock(plane.url, KEY), new LeaderLock(plane.url, KEY)];
+    const [leader, other] = [lock(), lock()];
     expect(await leader.hold()).toBe(true);
     await plane.sql(
       `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'sluice-leader' AND datname = current_database()`,
     );
     await until(async () => (await other.hold()) && !(await leader.hold()));
-    await Promise.all([leader.release(), other.release()]);
   });
 });

@@ -103,7 +103,7 @@ export function anIngestion(fields: Partial<CreateIngestion> = {}): CreateIngest
 
 export const DAILY = { frequency: 'daily', time: '06:00' } as const;
 
-export async function until(condition: () => boolean | Promise<boolean>, ms = 10_000): Promise<void> {
+export async function until(condition: () => boolean | Promise<boolean>, ms = 4_000): Promise<void> {
   const end = Date.now() + ms;
   while (!(await condition())) {
     if (Date.now() > end) throw new Error(`Not so within ${ms} ms: ${condition.toString()}`);
