@@ -1,8 +1,11 @@
-/** One of the five fields: its bounds and the names that stand for numbers. */
+/** One of the five fields: what may be written, and the names that stand for numbers. */
 export interface CronField {
   name: string;
   min: number;
+  /** The largest number that may be written. */
   max: number;
+  /** The largest that means something of its own: 7, too, is Sunday. */
+  last: number;
   names: readonly string[];
 }
 
@@ -10,43 +13,60 @@ const MONTHS = ['JAN', 'FEB', 'MAR', 'APR', 'MAY', 'JUN', 'JUL', 'AUG', 'SEP', '
 const DAYS = ['SUN', 'MON', 'TUE', 'WED', 'THU', 'FRI', 'SAT'];
 
 export const CRON_FIELDS: readonly CronField[] = [
-  { name: 'minute', min: 0, max: 59, names: [] },
-  { name: 'hour', min: 0, max: 23, names: [] },
-  { name: 'day of month', min: 1, max: 31, names: [] },
-  { name: 'month', min: 1, max: 12, names: MONTHS },
-  { name: 'day of week', min: 0, max: 7, names: DAYS },
+  { name: 'minute', min: 0, max: 59, last: 59, names: [] },
+  { name: 'hour', min: 0, max: 23, last: 23, names: [] },
+  { name: 'day of month', min: 1, max: 31, last: 31, names: [] },
+  { name: 'month', min: 1, max: 12, last: 12, names: MONTHS },
+  { name: 'day of week', min: 0, max: 7, last: 6, names: DAYS },
 ];
 
-const SUNDAY_AGAIN = 7;
 const ITEM = /^(\*|\w+(?:-\w+)?)(?:\/(\d{1,2}))?$/;
 
-/** The field in plain numbers (names translated, Sunday as 0), which every cron reads alike; or, as an `Error`, why it is none. */
+/**
+ * The field in the few forms that every cron reads alike: `*`, a step of all, or a list of single numbers and true ranges, names
+ * translated and Sunday as 0. Or, as an `Error`, why it is none. (croniter takes `1-1` for every day, and a step beyond its range too.)
+ */
 export function canonicalField(text: string, field: CronField): string | Error {
-  const items = text.split(',').map((item) => canonicalItem(item, field));
-  return items.find((item) => item instanceof Error) ?? items.join(',');
+  const items: Item[] = [];
+  for (const part of text.split(',')) {
+    const item = readItem(part, field);
+    if (item instanceof Error) return item;
+    items.push(item);
+  }
+  if (items.some((item) => item.plain === '*')) return '*';
+  const [first, ...others] = items;
+  if (first && others.length === 0) return first.plain;
+  return listOf(
+    items.flatMap((item) => item.values),
+    field,
+  );
 }
 
-function canonicalItem(item: string, field: CronField): string | Error {
-  const [, base, step] = ITEM.exec(item) ?? [];
+interface Item {
+  values: number[];
+  /** How it is written when it stands alone. */
+  plain: string;
+}
+
+function readItem(item: string, field: CronField): Item | Error {
+  const [, base, digits] = ITEM.exec(item) ?? [];
   if (base === undefined) return problem(item, field, 'is not a number, a range, a list or a step');
-  if (step !== undefined && !stepFits(Number(step), field)) return problem(item, field, 'has a step that does not fit');
-  if (base === '*') return item;
-  return canonicalRange(item, base, step, field);
+  const step = Number(digits ?? 1);
+  if (!stepFits(step, field)) return problem(item, field, 'has a step that does not fit');
+  if (base !== '*') return readRange(item, base, digits, field);
+  return { values: every(field.min, field.last, step), plain: step === 1 ? '*' : item };
 }
 
-function canonicalRange(item: string, base: string, step: string | undefined, field: CronField): string | Error {
+function readRange(item: string, base: string, step: string | undefined, field: CronField): Item | Error {
   const [from, to] = base.split('-').map((part) => numberOf(part, field));
   if (from === null || to === null || from === undefined) return problem(item, field, `is outside ${bounds(field)}`);
-  if (to === undefined)
-    return step === undefined
-      ? String(from % sunday(field))
-      : problem(item, field, `needs a range before the step, such as ${from}-${field.max}/${step}`);
-  if (from > to) return problem(item, field, 'runs backwards; write two ranges');
-  if (to === sunday(field))
-    return every(from, to, Number(step ?? 1))
-      .map((day) => day % SUNDAY_AGAIN)
-      .join(',');
-  return step === undefined ? `${from}-${to}` : `${from}-${to}/${step}`;
+  if (to === undefined && step !== undefined) {
+    return problem(item, field, `needs a range before the step, such as ${from}-${field.last}/${step}`);
+  }
+  if (to !== undefined && from > to) return problem(item, field, 'runs backwards; write two ranges');
+  const values = every(from, to ?? from, Number(step ?? 1));
+  const isRange = to !== undefined && step === undefined && from < to && to <= field.last;
+  return { values, plain: isRange ? `${from}-${to}` : listOf(values, field) };
 }
 
 function numberOf(part: string, field: CronField): number | null {
@@ -56,9 +76,9 @@ function numberOf(part: string, field: CronField): number | null {
   return value >= field.min && value <= field.max ? value : null;
 }
 
-/** The number that wraps round to 0: 7 for days of the week, none elsewhere. */
-function sunday(field: CronField): number {
-  return field.names === DAYS ? SUNDAY_AGAIN : Infinity;
+function listOf(values: number[], field: CronField): string {
+  const real = values.map((value) => (value > field.last ? field.min : value));
+  return [...new Set(real)].sort((a, b) => a - b).join(',');
 }
 
 function every(from: number, to: number, step: number): number[] {
@@ -66,7 +86,7 @@ function every(from: number, to: number, step: number): number[] {
 }
 
 function stepFits(step: number, field: CronField): boolean {
-  return step >= 1 && step <= field.max - field.min;
+  return step >= 1 && step <= field.last - field.min;
 }
 
 function bounds(field: CronField): string {

@@ -26,9 +26,10 @@ function pathBelow(path: string, roots: readonly string[]): string {
   return refuse('source.path', path, 'is not below a folder of SLUICE_FILE_ROOTS', remedy(roots));
 }
 
+/** Relative paths count from the working folder, as `FileSource` and `SLUICE_FILE_ROOTS` count them. */
 function isBelow(path: string, root: string): boolean {
-  const within = (full: string) => full === root || full.startsWith(root.endsWith(sep) ? root : root + sep);
-  return isAbsolute(path) ? within(resolve(path)) : within(resolve(root, path));
+  const full = resolve(path);
+  return full === root || full.startsWith(root.endsWith(sep) ? root : root + sep);
 }
 
 function remedy(roots: readonly string[]): string {
