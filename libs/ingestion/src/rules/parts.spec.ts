@@ -20,7 +20,7 @@ describe('source', () => {
     expect(source({})).toEqual({ type: 'file', path: '/data/in', file_pattern: '*', options: {} });
   });
 
-  it.each(['/data', '/data/', '/data/in/', '/srv/files/a', 'in', './in', 'in/../other', 'in..old', '/data/x/../y'])(
+  it.each(['/data', '/data/', '/data/in/', '/srv/files/a', '/data/in..old', '/data/x/../y'])(
     'reads below a root: %s',
     (path) => {
       expect(source({ path }).path).toBe(path);
