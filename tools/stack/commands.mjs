@@ -22,6 +22,7 @@ export async function stopCommands() {
  * @property {NodeJS.ProcessEnv} env the whole environment
  * @property {string} [logFile] appended to
  * @property {(line: string) => void} [onLine]
+ * @property {{ uid: number, gid: number } | null} [user] to run as
  */
 
 /**
@@ -29,9 +30,10 @@ export async function stopCommands() {
  * @param {Command} options
  * @returns {Promise<{ ok: boolean, how: string, output: string }>} `how` it ended; `output`: its last lines
  */
-export async function runCommand({ command, args, cwd, env, logFile, onLine = () => {} }) {
+export async function runCommand({ command, args, cwd, env, logFile, onLine = () => {}, user }) {
   if (stopped) return { ok: false, how: 'not started: everything is being stopped', output: '' };
-  const child = spawn(command, args, { cwd, env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
+  const as = user ? { uid: user.uid, gid: user.gid } : {};
+  const child = spawn(command, args, { cwd, env, detached: true, stdio: ['ignore', 'pipe', 'pipe'], ...as });
   /** @type {Promise<string>} */
   const end = new Promise((resolve) => {
     child.once('error', (error) => resolve(error.message));

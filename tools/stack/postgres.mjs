@@ -1,10 +1,11 @@
-import { execFile, spawn } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { chmod, chown, cp, mkdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import pg from 'pg';
+import { runCommand } from './commands.mjs';
 import { noSpace } from './disk.mjs';
 import { codeOf, StackError } from './errors.mjs';
 import { cacheFolder, postgresUser, reachableFolder } from './folders.mjs';
@@ -37,7 +38,7 @@ const STOP_MS = 20_000;
 export async function startPostgres({ dataDir, port, password, logFile, settings = {} }) {
   const user = postgresUser();
   const bin = await binaries(user);
-  await makeData(bin, { dataDir, password, user });
+  await makeData(bin, { dataDir, password, user, durable: settings.fsync !== 'off' });
   const all = {
     listen_addresses: '127.0.0.1',
     unix_socket_directories: '',
@@ -175,8 +176,8 @@ async function packaged() {
   }
 }
 
-/** @param {string} bin @param {{ dataDir: string, password: string, user: import('./folders.mjs').User | null }} options */
-async function makeData(bin, { dataDir, password, user }) {
+/** @param {string} bin @param {{ dataDir: string, password: string, user: import('./folders.mjs').User | null, durable: boolean }} options */
+async function makeData(bin, { dataDir, password, user, durable }) {
   const version = await readFile(join(dataDir, 'PG_VERSION'), 'utf8').catch((error) => {
     if (codeOf(error) === 'ENOENT') return null;
     throw new StackError(
@@ -185,14 +186,14 @@ async function makeData(bin, { dataDir, password, user }) {
   });
   if (version !== null) return requireVersion(bin, version.trim(), dataDir);
   // Made beside and moved into place, so that an interruption leaves no half of a data folder behind.
-  const draft = `${dataDir}.${randomUUID()}`;
-  await mkdir(draft, { recursive: true });
-  await chmod(draft, 0o700);
-  const passwordFile = join(dirname(dataDir), `.${randomUUID()}`);
-  await writeFile(passwordFile, password, { mode: 0o600 });
+  const [draft, passwordFile] = [`${dataDir}.new`, `${dataDir}.password`];
   try {
+    await rm(draft, { recursive: true, force: true });
+    await mkdir(draft, { recursive: true });
+    await chmod(draft, 0o700);
+    await writeFile(passwordFile, password, { mode: 0o600 });
     if (user !== null) for (const path of [draft, passwordFile]) await chown(path, user.uid, user.gid);
-    await initdb(bin, { dataDir: draft, passwordFile, user });
+    await initdb(bin, { dataDir: draft, passwordFile, user, durable });
     await rename(draft, dataDir);
   } finally {
     await rm(draft, { recursive: true, force: true });
@@ -211,34 +212,20 @@ async function requireVersion(bin, made, dataDir) {
   );
 }
 
-/** @param {string} bin @param {{ dataDir: string, passwordFile: string, user: import('./folders.mjs').User | null }} options */
-async function initdb(bin, { dataDir, passwordFile, user }) {
+/** @param {string} bin @param {{ dataDir: string, passwordFile: string, user: import('./folders.mjs').User | null, durable: boolean }} options */
+async function initdb(bin, { dataDir, passwordFile, user, durable }) {
   const locale = ['--encoding=UTF8', '--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8'];
   const access = [`--username=${SUPERUSER}`, '--auth=scram-sha-256', `--pwfile=${passwordFile}`];
-  const { code, output } = await run(
-    join(bin, 'initdb'),
-    ['-D', dataDir, '--no-instructions', '--no-sync', ...locale, ...access],
-    { cwd: dataDir, user },
-  );
-  if (code === 0) return;
+  const { ok, how, output } = await runCommand({
+    command: join(bin, 'initdb'),
+    args: ['-D', dataDir, '--no-instructions', ...(durable ? [] : ['--no-sync']), ...locale, ...access],
+    cwd: dataDir,
+    env: environment(),
+    user,
+  });
+  if (ok) return;
   throw (
     noSpace(output, dataDir) ??
-    new StackError(`PostgreSQL could not make its data in ${dataDir} (initdb: ${code}):\n${indent(output.trim())}`)
+    new StackError(`PostgreSQL could not make its data in ${dataDir} (initdb: ${how}):\n${indent(output.trim())}`)
   );
-}
-
-/** @param {string} command @param {string[]} args @param {{ cwd: string, user: import('./folders.mjs').User | null }} options @returns {Promise<{ code: number | string, output: string }>} */
-function run(command, args, { cwd, user }) {
-  return new Promise((done) => {
-    const child = spawn(command, args, {
-      cwd,
-      env: environment(),
-      stdio: ['ignore', 'pipe', 'pipe'],
-      ...(user ? { uid: user.uid, gid: user.gid } : {}),
-    });
-    let output = '';
-    for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += chunk));
-    child.once('error', (error) => done({ code: error.message, output }));
-    child.once('close', (code, signal) => done({ code: code ?? String(signal), output }));
-  });
 }
