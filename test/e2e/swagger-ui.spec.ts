@@ -45,7 +45,7 @@ suite(`Swagger UI in a browser${reason === null ? '' : ` (${reason})`}`, () => {
       source: { type: 'file', path: `${system.folder}/seen`, file_pattern: '*.csv' },
       destination: { schema: 'public', table: 'seen', write_mode: 'append' },
     });
-    const page = await browser.newPage({ viewport: { width: 1180, height: 900 } });
+    const page = await browser.newPage({ viewport: { width: 1180, height: 1100 } });
     const errors: string[] = [];
     page.on('pageerror', (error) => errors.push(error.message));
     await page.goto(system.docsUrl);
@@ -79,7 +79,9 @@ async function executed(page: Page, id: string): Promise<Locator> {
   await block.getByRole('button', { name: 'Execute' }).click();
   const live = block.locator('.live-responses-table');
   await live.waitFor({ timeout: 15_000 });
-  await live.scrollIntoViewIfNeeded();
+  await block.locator('.opblock-summary').evaluate((summary) => {
+    summary.scrollIntoView();
+  });
   return live;
 }
 
