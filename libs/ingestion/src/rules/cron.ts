@@ -24,7 +24,9 @@ export function canonicalCron(expression: string, timezone: string): string {
   const cron = text.startsWith('@')
     ? (NICKNAMES[text.toLowerCase()] ?? refused(expression, 'is not a known nickname'))
     : fiveFields(text);
-  if (!firesEver(cron, timezone)) refuse(PATH, expression, 'never fires', 'Choose a day which its month has.');
+  if (!hasItsDays(cron, timezone)) {
+    refuse(PATH, expression, 'never fires: none of its months has such a day', 'Choose a day which its month has.');
+  }
   return cron;
 }
 
@@ -37,8 +39,10 @@ function fiveFields(text: string): string {
   }).join(' ');
 }
 
-function firesEver(cron: string, timezone: string): boolean {
-  return new Cron(cron, { timezone, mode: '5-part', paused: true }).nextRun() !== null;
+/** Without its days of the week: beside a date that never comes croniter does not find those either. */
+function hasItsDays(cron: string, timezone: string): boolean {
+  const anyWeekday = cron.replace(/\S+$/, '*');
+  return new Cron(anyWeekday, { timezone, mode: '5-part', paused: true }).nextRun() !== null;
 }
 
 function refused(expression: string, problem: string): never {

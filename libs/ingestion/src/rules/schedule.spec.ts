@@ -83,7 +83,7 @@ describe('a custom cron expression reaches Prefect as five fields of plain numbe
     ['*/1 0 * * *', '* 0 * * *'],
     ['0 0 * * */2', '0 0 * * */2'],
     ['0 0 29 2 *', '0 0 29 2 *'],
-    ['0 0 31 2 1', '0 0 31 2 1'],
+    ['0 0 29 2 1', '0 0 29 2 1'],
     ['@yearly', '0 0 1 1 *'],
     ['@annually', '0 0 1 1 *'],
     ['@monthly', '0 0 1 * *'],
@@ -123,7 +123,8 @@ describe('a custom cron expression reaches Prefect as five fields of plain numbe
     ['1,,2 * * * *', 'has "" in the field minute'],
     ['-1 * * * *', 'has "-1" in the field minute'],
     ['0 0 31 2 *', 'never fires'],
-    ['0 0 30 2 *', 'never fires'],
+    ['0 0 30 2 *', 'never fires: none of its months has such a day'],
+    ['0 0 31 4 FRI', 'never fires: none of its months has such a day'],
     ['0 0 31 4,6,9,11 *', 'never fires'],
   ])('refuses %j, which %s', (cron_expression, problem) => {
     const error = refusal({ frequency: 'custom', cron_expression });
