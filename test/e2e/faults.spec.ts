@@ -166,8 +166,11 @@ describeWithPrefect('whatever happens to a flow run', () => {
   it('shows its log lines through the API', async () => {
     const { id } = await begun('logged');
     const { items } = (await system.api<{ items: WireRun[] }>('GET', `/ingestions/${id}/runs`)).body;
-    const logs = await system.api<{ items: { message: string }[] }>('GET', `/runs/${items[0]?.id}/logs`);
-    expect(logs.body.items.map(({ message }) => message).join('\n')).toContain('1 files found, 1 of them new');
+    // The row ends before the last lines are sent.
+    await until('its lines have reached Prefect', async () => {
+      const logs = await system.api<{ items: { message: string }[] }>('GET', `/runs/${items[0]?.id}/logs`);
+      return logs.body.items.some(({ message }) => message.includes('1 files found, 1 of them new'));
+    });
   }, 60_000);
 });
 

@@ -76,7 +76,7 @@ describe('an operation whose process died', () => {
     const { id } = await scheduled();
     await expire(id, 'active', 'update');
     await plane.sql(
-      `UPDATE sluice_control.ingestion SET operation_expires_at = now() + interval '1 second' WHERE id = $1`,
+      `UPDATE sluice_control.ingestion SET operation_expires_at = now() + interval '1 hour' WHERE id = $1`,
       [id],
     );
     expect((await plane.reconciler.runOnce()).filter((it) => it.includes(id))).toEqual([]);
