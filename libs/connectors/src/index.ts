@@ -2,7 +2,7 @@
  * Where data comes from, how it is read and where it goes: the ports `Source` and `Destination` with their adapters, and the formats.
  * Knows nothing of ingestions' schedules, of Prefect or of the control database.
  */
-export { LOAD_ID, type ColumnType, type LoadColumn } from './column';
+export { LOAD_ID, MAX_COLUMNS, type ColumnType, type LoadColumn } from './column';
 export { DuckDb, type DuckDbLimits } from './duckdb';
 export {
   BadFile,

@@ -11,6 +11,8 @@ export interface TableColumn {
   name: string;
   /** As the database names it; perhaps none that can be loaded. */
   type: string;
+  /** `atttypmod`: -1 for none. */
+  modifier: number;
 }
 
 /** A file that is in, as the ledger says it. */

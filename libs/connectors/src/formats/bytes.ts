@@ -37,7 +37,7 @@ export async function feed(stream: Readable, consume: Consume, afterEach: () => 
     pending.length = pendingBytes = 0;
     const used = consume(bytes, false);
     carry = bytes.subarray(used);
-    wanted = used === 0 ? bytes.length * 2 : 0;
+    wanted = used === 0 ? Math.min(bytes.length * 2, MAX_RECORD_BYTES + 1) : 0;
     if (carry.length > MAX_RECORD_BYTES) throw tooLong();
     if (!(await afterEach())) return;
   }

@@ -11,6 +11,8 @@ import { Source, type SourceEntry, type SourceFile } from './source';
 
 const CHUNK_BYTES = 1024 * 1024;
 const MAX_PATH_BYTES = 2000;
+/** Stands in a name for bytes that are no UTF-8; such a file cannot be opened by its name. */
+const UNDECODABLE = '\ufffd';
 
 export interface FileSourceOptions {
   /** A folder; relative ones count from the working folder. */
@@ -42,12 +44,7 @@ export class FileSource extends Source {
   override async open(entry: SourceEntry): Promise<SourceFile> {
     const path = join(this.folder, entry.path);
     const real = await realpath(path).catch((error: unknown) => {
-      throw new BadFile(
-        'not_found',
-        `${entry.path} went away before it was read.`,
-        {},
-        { cause: error, retry: 'later' },
-      );
+      throw unopened(entry.path, error);
     });
     if (!(await isBelow(real, this.options.roots)))
       throw new BadFile(
@@ -102,7 +99,8 @@ export class FileSource extends Source {
     const facts = await (
       isLink ? stat(full, { bigint: true }).catch(() => lstat(full, { bigint: true })) : stat(full, { bigint: true })
     ).catch(() => null);
-    if (facts !== null && !facts.isDirectory())
+    if (facts === null && path.includes(UNDECODABLE)) yield { path, bytes: 0, fingerprint: 'unreadable' };
+    if (facts !== null && (facts.isFile() || facts.isSymbolicLink()))
       yield { path, bytes: Number(facts.size), fingerprint: fingerprintOf(facts) };
   }
 }
@@ -118,6 +116,35 @@ async function opened(folder: string): Promise<AsyncIterable<import('node:fs').D
       { cause: error },
     );
   }
+}
+
+function unopened(path: string, error: unknown): BadFile {
+  const code = (error as NodeJS.ErrnoException).code ?? 'unknown';
+  if (code === 'EACCES' || code === 'EPERM') return unreadable(path, error);
+  const reason = path.includes(UNDECODABLE)
+    ? `The name of ${path} is not valid UTF-8. Rename the file.`
+    : `${path} is not there any more, or is a link that leads nowhere (${code}). The next run looks again.`;
+  return new BadFile('not_found', reason, {}, { cause: error, retry: 'later' });
+}
+
+/** What the file system says while a file is read is the file's own fault: the others may be readable. */
+function unreadable(path: string, error: unknown): BadFile {
+  const code = (error as NodeJS.ErrnoException).code ?? 'unknown';
+  if (code === 'ENOENT')
+    return new BadFile('not_found', `${path} went away while it was read.`, {}, { cause: error, retry: 'later' });
+  if (code === 'EACCES' || code === 'EPERM')
+    return new BadFile(
+      'permission',
+      `${path} may not be read by the user Sluice runs as. Give that user the right to read it.`,
+      {},
+      { cause: error, retry: 'later' },
+    );
+  return new BadFile(
+    'connectivity',
+    `${path} could not be read (${code}). The next run tries again.`,
+    {},
+    { cause: error, retry: 'later' },
+  );
 }
 
 async function isBelow(path: string, roots: readonly string[]): Promise<boolean> {
@@ -175,9 +202,14 @@ class LocalFile implements SourceFile {
   private async *hashed(): AsyncGenerator<Buffer> {
     this.digest = null;
     const hash = createHash('sha256');
-    for await (const chunk of createReadStream(this.real, { highWaterMark: CHUNK_BYTES }) as AsyncIterable<Buffer>) {
-      hash.update(chunk);
-      yield chunk;
+    const stream = createReadStream(this.real, { highWaterMark: CHUNK_BYTES });
+    try {
+      for await (const chunk of stream as AsyncIterable<Buffer>) {
+        hash.update(chunk);
+        yield chunk;
+      }
+    } catch (error) {
+      throw unreadable(this.path, error);
     }
     this.digest = `sha256:${hash.digest('hex')}`;
   }

@@ -1,6 +1,7 @@
 import type { Client } from 'pg';
 import { DestinationError, Fenced } from '../../errors';
 import { asDestinationError } from './pg-errors';
+import { soon } from './soon';
 
 const TAKE_OVER_TRIES = 50;
 const TAKE_OVER_PAUSE_MS = 100;
@@ -71,15 +72,17 @@ export class Lease {
     if (this.timer !== null) clearTimeout(this.timer);
     const statement =
       "UPDATE sluice.lease SET expires_at = '-infinity', run = NULL WHERE ingestion = $1 AND fence = $2";
-    await this.keeper.query(statement, [this.options.ingestionId, this.fence]).catch(() => undefined);
-    await this.keeper.end().catch(() => undefined);
+    await soon(this.keeper.query(statement, [this.options.ingestionId, this.fence]));
+    await soon(this.keeper.end());
   }
 
   private beatLater(): void {
     this.timer = setTimeout(() => void this.beat(), (this.options.seconds * 1000) / 6);
   }
 
+  /** Without an answer the lease runs out, and we must stop before somebody else begins. */
   private async beat(): Promise<void> {
+    const patience = setTimeout(() => this.lose(silence()), this.options.seconds * 800);
     try {
       const statement =
         "UPDATE sluice.lease SET expires_at = clock_timestamp() + $3 * interval '1 second' WHERE ingestion = $1 AND fence = $2";
@@ -92,12 +95,22 @@ export class Lease {
       else if (!this.closed) this.beatLater();
     } catch (error) {
       this.lose(asDestinationError(error));
+    } finally {
+      clearTimeout(patience);
     }
   }
 
   private lose(reason: Error): void {
     if (!this.closed) this.losing.abort(reason);
   }
+}
+
+function silence(): DestinationError {
+  return new DestinationError(
+    'connectivity',
+    'The destination has not answered for as long as the lease lasts. The next run tries again.',
+    'later',
+  );
 }
 
 async function lock(keeper: Client, ingestionId: string): Promise<boolean> {

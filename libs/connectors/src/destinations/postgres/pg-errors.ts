@@ -2,8 +2,8 @@ import { DatabaseError } from 'pg';
 import { DestinationError, LoadError } from '../../errors';
 import { RowRefused } from '../destination';
 
-/** SQLSTATE classes that are about the rows sent: data exceptions, broken constraints, values too large for a row. */
-const ABOUT_ROWS = new Set(['22', '23', '54']);
+/** What is about the rows sent: data exceptions, broken constraints, check options, values too large, what a trigger raises. */
+const ABOUT_ROWS = /^(22|23|44|54|P0001)/;
 /** Classes and codes after which the same may succeed: connection, transaction rollback, resources, lock not available, shutdown. */
 const PASSING = /^(08|40|53|55P03|57P0[123]|58)/;
 
@@ -12,7 +12,7 @@ export function asDestinationError(error: unknown): Error {
   if (error instanceof LoadError || error instanceof RowRefused) return error;
   if (error instanceof DatabaseError) return fromServer(error);
   const fault = error as NodeJS.ErrnoException;
-  if (isAbort(fault)) return fault;
+  if (isAbort(fault) || isOurs(fault)) return fault;
   const reason = fault.message === '' ? (fault.code ?? 'no answer') : fault.message;
   return new DestinationError(
     'connectivity',
@@ -42,14 +42,19 @@ function fromServer(error: DatabaseError): Error {
   return new DestinationError('destination', `The destination refused: ${error.message}.`, 'never', cause);
 }
 
+/** Mistakes in this program are not the connection's. */
+function isOurs(error: Error): boolean {
+  return [TypeError, RangeError, ReferenceError, SyntaxError].some((kind) => error instanceof kind);
+}
+
 function isAbort(error: NodeJS.ErrnoException): boolean {
   return error.name === 'AbortError' || error.code === 'ABORT_ERR';
 }
 
 /** Whether an error during a COPY is about a row; then which row and column (from "COPY t, line 5, column c"). */
 export function refusedRow(error: unknown): RowRefused | null {
-  if (!(error instanceof DatabaseError) || !ABOUT_ROWS.has((error.code ?? '').slice(0, 2))) return null;
-  const place = /line (\d+)(?:, column (.+?))?(?::|$)/m.exec(error.where ?? '');
+  if (!(error instanceof DatabaseError) || !ABOUT_ROWS.test(error.code ?? '')) return null;
+  const place = /^COPY .+?, line (\d+)(?:, column (.+?))?(?::|$)/m.exec(error.where ?? '');
   return new RowRefused(place === null ? null : Number(place[1]), place?.[2] ?? error.column ?? null, error.message, {
     cause: error,
   });

@@ -15,12 +15,16 @@ import { commitLedger } from './ledger';
 import type { Lease } from './lease';
 import { asDestinationError } from './pg-errors';
 import { PostgresBatch } from './postgres-batch';
-import { addColumnsSql, createTableSql, nameOf } from './sql';
+import { soon } from './soon';
+import { addColumnsSql, createSchemaSql, createTableSql, nameOf } from './sql';
 import { compare, CREATE_LISTING, FRESH, type ListingRow, stageAll, TOUCHED, toEntry } from './listing';
-import { escapeIdentifier } from 'pg';
+
+/** What a cancelled statement is given to end. */
+const GIVE_UP_MS = 3_000;
 
 export class PostgresSession extends LoadSession {
   override readonly lost: AbortSignal;
+  private givingUp: NodeJS.Timeout | undefined;
 
   constructor(
     private readonly writer: Client,
@@ -34,7 +38,7 @@ export class PostgresSession extends LoadSession {
 
   override columns(table: TableName): Promise<TableColumn[] | null> {
     return this.guarded(async () => {
-      const statement = `SELECT attname AS name, format_type(atttypid, NULL) AS type FROM pg_attribute
+      const statement = `SELECT attname AS name, format_type(atttypid, NULL) AS type, atttypmod AS modifier FROM pg_attribute
         WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped ORDER BY attnum`;
       const { rows } = await this.writer.query<TableColumn>(statement, [nameOf(table)]);
       return rows.length === 0 ? null : rows;
@@ -42,11 +46,7 @@ export class PostgresSession extends LoadSession {
   }
 
   override createTable(table: TableName, columns: readonly { name: string; type: ColumnType }[]): Promise<void> {
-    return this.define(
-      table,
-      `CREATE SCHEMA IF NOT EXISTS ${escapeIdentifier(table.schema)}`,
-      createTableSql(table, columns),
-    );
+    return this.define(table, createSchemaSql(table), createTableSql(table, columns));
   }
 
   override addColumns(table: TableName, columns: readonly { name: string; type: ColumnType }[]): Promise<void> {
@@ -82,7 +82,8 @@ export class PostgresSession extends LoadSession {
 
   override batch(table: TableName, work: (batch: Batch) => Promise<LoadedFile[]>): Promise<void> {
     return this.guarded(async () => {
-      await this.writer.query('BEGIN');
+      // A deferred constraint would speak up at the end only, when nobody knows any more which file it means.
+      await this.writer.query('BEGIN; SET CONSTRAINTS ALL IMMEDIATE');
       try {
         const loaded = await work(new PostgresBatch(this.writer, table));
         await commitLedger(this.writer, loaded, {
@@ -106,12 +107,15 @@ export class PostgresSession extends LoadSession {
     });
   }
 
-  override interrupt(): Promise<void> {
-    return this.lease.interruptWriter();
+  /** Asks the server to cancel; when that does not help soon, the connection is given up, which rolls back too. */
+  override async interrupt(): Promise<void> {
+    this.givingUp ??= setTimeout(() => void this.writer.end().catch(() => undefined), GIVE_UP_MS);
+    await soon(this.lease.interruptWriter());
   }
 
   override async close(): Promise<void> {
-    await this.writer.end().catch(() => undefined);
+    clearTimeout(this.givingUp);
+    await soon(this.writer.end());
     await this.lease.release();
   }
 

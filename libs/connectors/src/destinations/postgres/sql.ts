@@ -1,4 +1,4 @@
-import { escapeIdentifier } from 'pg';
+import { escapeIdentifier, escapeLiteral } from 'pg';
 import { LOAD_ID } from '../../column';
 import type { TableName } from '../destination';
 
@@ -6,6 +6,13 @@ import type { TableName } from '../destination';
 
 export function nameOf({ schema, table }: TableName): string {
   return `${escapeIdentifier(schema)}.${escapeIdentifier(table)}`;
+}
+
+/** `CREATE SCHEMA IF NOT EXISTS` wants the right to create schemas even where there is nothing to create. */
+export function createSchemaSql({ schema }: TableName): string {
+  const create = `CREATE SCHEMA IF NOT EXISTS ${escapeIdentifier(schema)}`;
+  const missing = `to_regnamespace(${escapeLiteral(escapeIdentifier(schema))}) IS NULL`;
+  return `DO ${escapeLiteral(`BEGIN IF ${missing} THEN EXECUTE ${escapeLiteral(create)}; END IF; END`)}`;
 }
 
 export function createTableSql(table: TableName, columns: readonly { name: string; type: string }[]): string {

@@ -8,6 +8,7 @@ import type { CsvDialect, FileInput } from '../format-reader';
 
 const NONE = '(empty)';
 const HEAD_BYTES = 64 * 1024;
+const LONG_LINE = 32 * 1024;
 const CANDIDATES = [',', ';', '\t', '|'] as const;
 const BY_ENDING: Record<string, string> = { tsv: '\t', psv: '|' };
 /**
@@ -51,18 +52,38 @@ async function sniffFrom(
 ): Promise<CsvDialect> {
   if (given.delimiter !== undefined && given.header !== undefined) return complete(given, {});
   const first = lines[0] ?? '';
-  const found = (await ask(duckDb, file, given, '')) ?? (await ask(duckDb, file, given, ', strict_mode=false'));
-  if (found !== null && first.includes(found.Delimiter)) return complete(given, ofFinding(found));
+  const found = await ask(duckDb, file, given, lines);
+  if (found !== null && first.includes(found.Delimiter)) return complete(given, ofFinding(found, lines));
   const delimiter = given.delimiter ?? likeliest(first, file.path);
   const header = found !== null && found.Delimiter === delimiter ? found.HasHeader : looksLikeHeader(first, delimiter);
   return complete(given, { delimiter, header });
 }
 
-function ofFinding({ Delimiter, Escape, HasHeader }: Finding): Partial<CsvDialect> {
-  return { delimiter: Delimiter, ...(Escape === NONE ? {} : { escape: Escape }), header: HasHeader };
+function ofFinding({ Delimiter, Escape, HasHeader }: Finding, lines: readonly string[]): Partial<CsvDialect> {
+  return {
+    delimiter: Delimiter,
+    ...(Escape === NONE ? {} : { escape: Escape }),
+    header: HasHeader && !beginsWithData(lines, Delimiter),
+  };
 }
 
-async function ask(duckDb: DuckDb, file: FileInput, given: Partial<CsvDialect>, more: string): Promise<Finding | null> {
+/** Very long lines are not shown to DuckDB: it would need seconds and then give up. */
+async function ask(
+  duckDb: DuckDb,
+  file: FileInput,
+  given: Partial<CsvDialect>,
+  lines: readonly string[],
+): Promise<Finding | null> {
+  if (lines.some((line) => line.length > LONG_LINE)) return null;
+  return (await askOnce(duckDb, file, given, '')) ?? askOnce(duckDb, file, given, ', strict_mode=false');
+}
+
+async function askOnce(
+  duckDb: DuckDb,
+  file: FileInput,
+  given: Partial<CsvDialect>,
+  more: string,
+): Promise<Finding | null> {
   const options = [
     pathLiteral(await file.localPath()),
     `compression=${literal(file.compression)}`,
@@ -91,10 +112,16 @@ async function firstLines(file: FileInput): Promise<string[]> {
     throw asBadFile(error, file);
   }
   const head = Buffer.concat(pieces).subarray(0, HEAD_BYTES).toString('latin1');
-  return head
+  return withoutCutLine(head, bytes)
     .replace(/^\u00ef\u00bb\u00bf/, '')
     .split(/[\r\n]+/)
     .filter((line) => line !== '');
+}
+
+/** A line that the end of the head cuts says nothing, unless it is the only one. */
+function withoutCutLine(head: string, bytes: number): string {
+  const end = Math.max(head.lastIndexOf('\n'), head.lastIndexOf('\r'));
+  return bytes > HEAD_BYTES && end !== -1 && head.length - end < LONG_LINE ? head.slice(0, end) : head;
 }
 
 /** What is wrong with a file is told by its load. */
@@ -112,14 +139,28 @@ function likeliest(line: string, path: string): string {
 
 /** A line with a number or a date in it is no header. */
 function looksLikeHeader(line: string, delimiter: string): boolean {
-  return !line.split(delimiter).some((value) => isTyped(value.replace(/^"(.*)"$/, '$1')));
+  return !line.split(delimiter).some((value) => kindOf(value.replace(/^"(.*)"$/, '$1')) !== null);
+}
+
+/**
+ * DuckDB takes `1,2.5` above `4,5` for a header, since 5 is no decimal: the row would be lost. Where a column begins with a number (or a
+ * date) and goes on with numbers (dates), the first line is data.
+ */
+function beginsWithData(lines: readonly string[], delimiter: string): boolean {
+  const [first = [], ...rest] = lines.map((line) => line.split(delimiter));
+  const even = rest.filter((row) => row.length === first.length && !row.some((value) => value.includes('"')));
+  return first.some((value, column) => {
+    const below = even.map((row) => row[column] ?? '').filter((it) => it !== '');
+    return kindOf(value) !== null && below.length > 0 && below.every((it) => kindOf(it) === kindOf(value));
+  });
 }
 
 const moment: Moment = { days: 0, seconds: 0, micros: 0, zoned: false, hasTime: false };
 
-function isTyped(value: string): boolean {
+function kindOf(value: string): 'number' | 'moment' | null {
   const bytes = Buffer.from(value, 'latin1');
-  return readNumber(bytes, 0, bytes.length) !== NumberShape.None || readMoment(bytes, 0, bytes.length, moment);
+  if (readNumber(bytes, 0, bytes.length) !== NumberShape.None) return 'number';
+  return readMoment(bytes, 0, bytes.length, moment) ? 'moment' : null;
 }
 
 /** What is said goes before what is known. A quote of one's own escapes itself unless something else is said. */
