@@ -88,7 +88,7 @@ export class BatchOrchestrator {
 
   private async end(request: RunRequest, tally: Tally, fault: unknown): Promise<RunOutcome | null> {
     const status = statusOf(fault, tally);
-    if (fault !== null) tally.error(toRunError(fault, null));
+    if (fault !== null) tally.fault(toRunError(fault, null));
     const result = outcome(status, summaryOf(fault, tally), tally);
     const { metrics, errors } = result;
     const mine = await this.recorder.end(request.runId, request.executor, { status, metrics, errors });
@@ -103,7 +103,7 @@ export class BatchOrchestrator {
 
   private async failBeforeStart(request: RunRequest, tally: Tally, error: unknown): Promise<RunOutcome> {
     const fault: RunError = toRunError(error, null);
-    tally.error(fault);
+    tally.fault(fault);
     await this.recorder.dismiss(request.runId, 'failed', [fault]);
     return outcome('failed', fault.message, tally);
   }

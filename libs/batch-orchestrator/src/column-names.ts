@@ -16,11 +16,14 @@ export function snakeCase(source: string): string {
   return cut(/^\p{N}/u.test(name) ? `_${name}` : name, MAX_BYTES);
 }
 
+/** Every table has these columns already. */
+const SYSTEM = new Set(['tableoid', 'xmin', 'cmin', 'xmax', 'cmax', 'ctid', LOAD_ID]);
+
 /** A name for `source` that none of `taken` has; collisions are numbered in the order met, so always the same way. */
 export function columnName(source: string, taken: ReadonlySet<string>): string {
   const base = snakeCase(source);
   let name = base;
-  for (let n = 2; taken.has(name) || name === LOAD_ID; n++)
+  for (let n = 2; taken.has(name) || SYSTEM.has(name); n++)
     name = `${cut(base, MAX_BYTES - String(n).length - 1)}_${n}`;
   return name;
 }

@@ -10,11 +10,18 @@ import {
 } from '@sluice/connectors';
 import type { Files } from './files';
 
-/** Looks at files of perhaps several formats and says which columns they have together, in the order first seen. */
-export async function inferAll(files: Files, entries: readonly SourceEntry[], budget: number): Promise<Inference> {
+/**
+ * Looks at at most `budget` bytes of each file, of perhaps several formats, and says which columns they have together, in the order first
+ * seen. `given` is what is known of their dialect.
+ */
+export async function inferAll(
+  files: Files,
+  entries: readonly SourceEntry[],
+  given: Partial<CsvDialect>,
+  budget: number,
+): Promise<Inference> {
   const parts: Inference[] = [];
-  for (const [reader, group] of await byReader(files, entries))
-    parts.push(await reader.infer(group, given(files), budget));
+  for (const [reader, group] of await byReader(files, entries)) parts.push(await reader.infer(group, given, budget));
   const columns = new Map<string, InferredColumn>();
   for (const column of parts.flatMap((part) => part.columns)) {
     const before = columns.get(column.source);
@@ -34,10 +41,6 @@ async function byReader(files: Files, entries: readonly SourceEntry[]): Promise<
     if (opened !== null) groups.set(opened.reader, [...(groups.get(opened.reader) ?? []), opened.file]);
   }
   return groups;
-}
-
-function given(files: Files): Partial<CsvDialect> {
-  return files.format.options;
 }
 
 const NUMBERS: readonly ColumnType[] = ['smallint', 'integer', 'bigint', 'real', 'double precision', 'numeric'];

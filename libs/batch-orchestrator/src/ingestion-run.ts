@@ -50,9 +50,10 @@ export class IngestionRun {
   private async catchUpMirror(): Promise<void> {
     const { session, recorder } = this.parts;
     const { id } = this.request.order;
-    for (;;) {
-      const missing = await session.ledgerSince(await recorder.mirroredUpTo(id), PAGE);
+    for (let after = await recorder.mirroredUpTo(id); ;) {
+      const missing = await session.ledgerSince(after, PAGE);
       if (missing.length === 0) return;
+      after = missing.at(-1)?.loadId ?? null;
       for (const { runId, loadId, path, version, rows, bytes } of missing)
         await recorder.mirrorFiles(id, runId, [
           { path, version, status: 'loaded', rows, rejected: 0, bytes, first_error: null, load_id: loadId },

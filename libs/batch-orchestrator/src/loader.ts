@@ -70,12 +70,14 @@ export class Loader {
     const { file, reader } = await this.files.open(entry);
     const opened = await reader.open(file, this.schema.plan);
     try {
+      let version = '';
       const { loadId, rows } = await batch.copy(opened.columns, async (sink, id) => {
         const count = await opened.copyTo(sink, id, this.signal);
+        version = await file.version();
         await file.assertUnchanged();
         return count;
       });
-      return { loadId, entry, rows, version: await file.version() };
+      return { loadId, entry, rows, version };
     } catch (error) {
       if (!(error instanceof RowRefused)) throw error;
       throw refusedByServer(error, error.row === null ? null : await opened.lineOf(error.row));

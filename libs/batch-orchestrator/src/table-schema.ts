@@ -12,6 +12,8 @@ import {
   TEXT_ENCODERS,
   BadFile,
   type SourceEntry,
+  type TableColumn,
+  MAX_COLUMNS,
 } from '@sluice/connectors';
 import type { RunningOrder, RunRecorder, SchemaChange } from '@sluice/ingestion';
 import { columnName } from './column-names';
@@ -55,26 +57,40 @@ export class TableSchema {
   /** A file brought columns that are not known: adds them, or raises the `BadFile` which says why not. */
   async evolve(entry: SourceEntry, unknown: readonly string[]): Promise<void> {
     if (this.columns.length > 0 && this.order.on_schema_change === 'fail') throw unwanted(entry.path, unknown);
-    const inference = await inferAll(this.files, [entry], Infinity);
+    const inference = await inferAll(this.files, [entry], this.given, Infinity);
     await this.adopt(inference, entry.path);
+    // Whatever the reader meets must be known now, or the file would be read again for ever.
+    const left = unknown.filter((source) => !this.knows(source));
+    if (left.length > 0 && this.plan.unknown === 'report') throw this.lacks(entry.path, left);
   }
 
+  /** What is wrong with one of the files is told by its load, which comes back with `evolve`. */
   private async discover(): Promise<void> {
     const sample = await this.session.fresh(null, SAMPLE_FILES);
-    const inference = await inferAll(this.files, sample, SAMPLE_BYTES);
-    if (inference.columns.length > 0) await this.adopt(inference, sample[0]?.path ?? '');
+    const inference = await inferAll(this.files, sample, this.given, SAMPLE_BYTES);
+    if (inference.columns.length > 0)
+      await this.adopt(inference, sample[0]?.path ?? '').catch((error: unknown) => {
+        if (!(error instanceof BadFile)) throw error;
+      });
   }
 
-  /** Adds the columns not known yet to the table and keeps them as the next version. */
+  /** What the person says of the dialect goes before what was found out. */
+  private get given(): Partial<CsvDialect> {
+    return { ...this.dialect, ...this.files.format.options };
+  }
+
+  private knows(source: string): boolean {
+    return this.columns.some((column) => column.source === source);
+  }
+
+  /** Adds the columns not known yet to the table and keeps them as the next version. Raises `BadFile` where that cannot be. */
   private async adopt(inference: Inference, file: string): Promise<void> {
-    const fresh = this.named(
-      inference.columns.filter(({ source }) => !this.columns.some((column) => column.source === source)),
-    );
+    const fresh = this.named(inference.columns.filter(({ source }) => !this.knows(source)));
     const existing = await this.session.columns(this.table);
-    const added = existing === null ? await this.create(fresh) : await this.extend(fresh, existing);
+    const added = existing === null ? await this.create(fresh, file) : await this.extend(fresh, existing, file);
     this.columns = [...this.columns, ...added];
     this.dialect ??= inference.dialect;
-    await this.keep(added, file);
+    if (added.length > 0) await this.keep(added, file);
   }
 
   private named(inferred: readonly InferredColumn[]): LoadColumn[] {
@@ -86,7 +102,8 @@ export class TableSchema {
     });
   }
 
-  private async create(columns: LoadColumn[]): Promise<LoadColumn[]> {
+  private async create(columns: LoadColumn[], file: string): Promise<LoadColumn[]> {
+    if (this.columns.length + columns.length > MAX_COLUMNS) throw tooMany(file);
     await this.session.createTable(this.table, [...this.columns, ...columns]);
     return columns;
   }
@@ -94,15 +111,18 @@ export class TableSchema {
   /** Columns the table has already keep the type they have there; the others are added where the policy allows it. */
   private async extend(
     columns: readonly LoadColumn[],
-    existing: readonly { name: string; type: string }[],
+    existing: readonly TableColumn[],
+    file: string,
   ): Promise<LoadColumn[]> {
-    const types = this.typesOf(existing);
-    const missing = columns.filter(({ name }) => !types.has(name));
-    if (missing.length > 0 && this.order.on_schema_change === 'fail') throw this.lacks(missing);
-    if (missing.length > 0 && this.order.on_schema_change === 'append_new_columns')
-      await this.session.addColumns(this.table, missing);
-    const usable = this.order.on_schema_change === 'ignore' ? columns.filter(({ name }) => types.has(name)) : columns;
-    return usable.map((column) => ({ ...column, type: types.get(column.name) ?? column.type }));
+    const usable = this.usable(existing);
+    const missing = columns.filter(({ name }) => !usable.has(name));
+    if (this.order.on_schema_change === 'ignore') return asInTable(columns, usable);
+    const hopeless =
+      this.order.on_schema_change === 'fail' ? missing : missing.filter(({ name }) => isIn(existing, name));
+    if (hopeless.length > 0) throw this.lacks(file, hopeless.map(described));
+    if (existing.length + missing.length > MAX_COLUMNS + 1) throw tooMany(file);
+    if (missing.length > 0) await this.session.addColumns(this.table, missing);
+    return columns.map((column) => usable.get(column.name)?.(column) ?? column);
   }
 
   private async keep(added: readonly LoadColumn[], file: string): Promise<void> {
@@ -110,7 +130,7 @@ export class TableSchema {
     const dialect = this.dialect === null ? null : { ...this.dialect };
     await this.recorder.addSchemaVersion(this.order.id, {
       after: this.version,
-      columns: [...this.columns],
+      columns: this.columns.map(({ source, name, type }) => ({ source, name, type })),
       changes,
       dialect,
       file,
@@ -118,20 +138,31 @@ export class TableSchema {
     this.version++;
   }
 
-  /** The table may have been dropped or altered since the version was made. */
+  /** The table may have been dropped or altered since the version was made; the policy says what becomes of columns that are gone. */
   private async matchTable(): Promise<void> {
     const existing = await this.session.columns(this.table);
     if (existing === null) return this.session.createTable(this.table, this.columns);
-    const types = this.typesOf(existing);
-    const gone = this.columns.filter(({ name }) => !types.has(name));
-    if (gone.length > 0) throw this.lacks(gone);
-    this.columns = this.columns.map((column) => ({ ...column, type: types.get(column.name) ?? column.type }));
+    const usable = this.usable(existing);
+    const gone = this.columns.filter(({ name }) => !usable.has(name));
+    if (gone.length > 0 && this.order.on_schema_change !== 'ignore') await this.restore(gone, existing);
+    const kept =
+      this.order.on_schema_change === 'ignore' ? this.columns.filter((column) => !gone.includes(column)) : this.columns;
+    if (kept.length === 0) throw this.altered(gone);
+    this.columns = kept.map((column) => usable.get(column.name)?.(column) ?? column);
   }
 
-  private typesOf(existing: readonly { name: string; type: string }[]): Map<string, ColumnType> {
+  private async restore(gone: readonly LoadColumn[], existing: readonly TableColumn[]): Promise<void> {
+    if (this.order.on_schema_change === 'fail' || gone.some(({ name }) => isIn(existing, name)))
+      throw this.altered(gone);
+    await this.session.addColumns(this.table, gone);
+  }
+
+  /** The columns which can be loaded, by name: each makes a file's column one of the table's type. */
+  private usable(existing: readonly TableColumn[]): Map<string, (column: LoadColumn) => LoadColumn> {
     if (!existing.some(({ name, type }) => name === LOAD_ID && type === 'bigint')) throw this.withoutLoadId();
+    const loadable = existing.filter(({ name, type }) => LOADABLE.has(type) && name !== LOAD_ID);
     return new Map(
-      existing.filter(({ type }) => LOADABLE.has(type)).map(({ name, type }) => [name, type as ColumnType]),
+      loadable.map((column) => [column.name, ({ source, name }) => ({ source, name, ...typeOf(column) })]),
     );
   }
 
@@ -150,15 +181,51 @@ export class TableSchema {
     );
   }
 
-  private lacks(columns: readonly LoadColumn[]): DestinationError {
+  private lacks(path: string, columns: readonly string[]): BadFile {
     const { schema, table } = this.table;
-    const list = columns.map(({ name, type }) => `+ ${name} ${type}`).join(', ');
+    return new BadFile(
+      'schema_mismatch',
+      `The table ${schema}.${table} lacks columns of ${path}, or has them with a type Sluice cannot load: ${columns.map((column) => `+ ${column}`).join(', ')}. ${REMEDY}`,
+      { column: columns[0] ?? null },
+    );
+  }
+
+  private altered(columns: readonly LoadColumn[]): DestinationError {
+    const { schema, table } = this.table;
     return new DestinationError(
       'schema_mismatch',
-      `The table ${schema}.${table} lacks columns of the files, or has them with a type Sluice cannot load: ${list}. Alter the table, or set on_schema_change to append_new_columns or ignore.`,
+      `The table ${schema}.${table} no longer has columns it was loaded with, or has them with a type Sluice cannot load: ${columns.map(described).join(', ')}. ${REMEDY}`,
       'never',
     );
   }
+}
+
+const REMEDY = 'Alter the table, or set on_schema_change to append_new_columns or ignore.';
+
+function described({ name, type }: LoadColumn): string {
+  return `${name} ${type}`;
+}
+
+function isIn(existing: readonly TableColumn[], name: string): boolean {
+  return existing.some((column) => column.name === name);
+}
+
+function typeOf({ type, modifier }: TableColumn): Pick<LoadColumn, 'type' | 'modifier'> {
+  return { type: type as ColumnType, ...(modifier === -1 ? {} : { modifier }) };
+}
+
+function asInTable(
+  columns: readonly LoadColumn[],
+  usable: ReadonlyMap<string, (column: LoadColumn) => LoadColumn>,
+): LoadColumn[] {
+  return columns.flatMap((column) => usable.get(column.name)?.(column) ?? []);
+}
+
+function tooMany(path: string): BadFile {
+  return new BadFile(
+    'limit',
+    `With the columns of ${path} the table would have more than ${MAX_COLUMNS} columns, which PostgreSQL does not allow. Split the file, or set on_schema_change to ignore.`,
+  );
 }
 
 function unwanted(path: string, columns: readonly string[]): BadFile {

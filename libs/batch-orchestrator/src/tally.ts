@@ -44,6 +44,12 @@ export class Tally {
     if (this.errors.length < MAX_ERRORS) this.errors.push(error);
   }
 
+  /** What ended the run goes before all that is wrong with files. */
+  fault(error: RunError): void {
+    this.errors.unshift(error);
+    this.errors.splice(MAX_ERRORS);
+  }
+
   /** The metrics as they stand now. */
   snapshot(): RunMetrics {
     return { ...this.metrics, duration_ms: Math.round(performance.now() - this.startedAt) };
