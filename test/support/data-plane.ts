@@ -1,14 +1,14 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { Client, type QueryResultRow } from 'pg';
 import { DataSource } from 'typeorm';
 import { BatchOrchestrator, type RunOutcome } from '@sluice/batch-orchestrator';
-import { DuckDb, PostgresDestination } from '@sluice/connectors';
+import { type Destination, DuckDb, PostgresDestination } from '@sluice/connectors';
 import { controlDatabase, migrate } from '@sluice/database';
 import { RunRecorder, type RunningOrder } from '@sluice/ingestion';
-import { readConfig, Secret } from '@sluice/kernel';
+import { type Config, readConfig, Secret } from '@sluice/kernel';
 import { freshDatabase, templateDatabase } from './database';
 
 /** An order as tests want it; what is left out is a plain one. */
@@ -16,6 +16,12 @@ export type OrderOverrides = Partial<Pick<RunningOrder, 'format' | 'on_schema_ch
   pattern?: string;
   table?: string;
 };
+
+export interface OrchestratorParts {
+  config: Config;
+  destination: Destination;
+  recorder: RunRecorder;
+}
 
 export interface Plane {
   controlUrl: string;
@@ -27,8 +33,12 @@ export interface Plane {
   write(path: string, content: string | Buffer): Promise<void>;
   order(overrides?: OrderOverrides): Promise<RunningOrder>;
   /** One run, as a flow run would make it. */
-  run(order: RunningOrder, signal?: AbortSignal): Promise<RunOutcome>;
+  run(order: RunningOrder, signal?: AbortSignal, orchestrator?: BatchOrchestrator): Promise<RunOutcome>;
   rows<T extends QueryResultRow>(sql: string): Promise<T[]>;
+  /** Another orchestrator on the same databases, with what is given exchanged. */
+  orchestratorWith(parts: Partial<OrchestratorParts>): BatchOrchestrator;
+  /** An empty destination and an empty folder again; cheaper than a plane of its own. */
+  clean(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -40,6 +50,8 @@ export async function dataPlane(env: Record<string, string> = {}): Promise<Plane
   const dataSource = await new DataSource(controlDatabase(control.url)).initialize();
   const client = new Client({ connectionString: destination.url });
   await client.connect();
+  // Whoever is called `sluice` would otherwise find their own schema before `public`.
+  await client.query('SET search_path = public');
   const config = readConfig({
     DATABASE_URL: control.url,
     DESTINATION_URL: destination.url,
@@ -48,12 +60,20 @@ export async function dataPlane(env: Record<string, string> = {}): Promise<Plane
     ...env,
   });
   const recorder = new RunRecorder(dataSource);
-  const orchestrator = new BatchOrchestrator(
+  const plain: OrchestratorParts = {
     config,
-    new PostgresDestination({ url: new Secret(destination.url), leaseSeconds: config.SLUICE_LEASE_SECONDS }),
+    destination: new PostgresDestination({
+      url: new Secret(destination.url),
+      leaseSeconds: config.SLUICE_LEASE_SECONDS,
+    }),
     recorder,
-    new DuckDb({ memoryMb: 160, threads: 2, tempDir: tmpdir() }),
-  );
+  };
+  const orchestratorWith = (parts: Partial<OrchestratorParts>): BatchOrchestrator => {
+    const { config, destination, recorder } = { ...plain, ...parts };
+    const duckDb = new DuckDb({ memoryMb: 160, threads: 2, tempDir: tmpdir() });
+    return new BatchOrchestrator(config, destination, recorder, duckDb);
+  };
+  const orchestrator = orchestratorWith({});
   return {
     controlUrl: control.url,
     destinationUrl: destination.url,
@@ -65,7 +85,12 @@ export async function dataPlane(env: Record<string, string> = {}): Promise<Plane
       await writeFile(join(folder, path), content);
     },
     order: (overrides = {}) => insertOrder(dataSource, recorder, folder, overrides),
-    run: (order, signal) => runOnce(recorder, orchestrator, order, signal),
+    run: (order, signal, other = orchestrator) => runOnce(recorder, other, order, signal),
+    orchestratorWith,
+    clean: async () => {
+      await client.query('DROP SCHEMA IF EXISTS sluice CASCADE; DROP SCHEMA public CASCADE; CREATE SCHEMA public');
+      for (const name of await readdir(folder)) await rm(join(folder, name), { recursive: true, force: true });
+    },
     rows: async <T extends QueryResultRow>(sql: string) => (await client.query<T>(sql)).rows,
     close: async () => {
       await client.end();
