@@ -1,6 +1,7 @@
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { Client, escapeIdentifier } from 'pg';
 import { describeWithPrefect } from '../support/prefect';
 import { StackHome } from '../support/stack';
 
@@ -10,6 +11,14 @@ const waitUntil = async (done: () => boolean, ms = 30_000): Promise<void> => {
   for (const deadline = Date.now() + ms; !done() && Date.now() < deadline;) await pause(50);
   expect(done()).toBe(true);
 };
+
+async function newDatabase(url: string, name: string): Promise<string> {
+  const client = new Client({ connectionString: url });
+  await client.connect();
+  await client.query(`CREATE DATABASE ${escapeIdentifier(name)}`);
+  await client.end();
+  return url.replace(/[^/]+$/, name);
+}
 
 const shown = (rows: number): string => rows.toLocaleString('en-US');
 
@@ -135,6 +144,35 @@ describeWithPrefect('npm run up', () => {
       expect(second.output).toContain('Starting again what has died: prefect_server');
       expect(home.stackFile()?.pids).toEqual({ ...pids, prefect_server: expect.any(Number) as number });
       expect((await fetch(`${home.stackFile()?.prefect_api_url ?? ''}/health`)).status).toBe(200);
+    },
+    UP_MS,
+  );
+
+  it(
+    'starts only what is missing beside servers that are named',
+    async () => {
+      const theirs = home.up(['--no-sample']);
+      const { prefect_api_url, database_url } = await home.healthy(theirs);
+      const beside = new StackHome();
+      try {
+        const named = {
+          PREFECT_API_URL: prefect_api_url,
+          PREFECT_WORK_POOL: 'beside',
+          DATABASE_URL: await newDatabase(database_url, 'control'),
+          DESTINATION_URL: await newDatabase(database_url, 'target'),
+        };
+        const up = beside.up(['--detach'], named);
+        expect(await up.end).toBe(0);
+        expect(up.output).toMatch(/sample\.us_employment +120 +120 /);
+        expect(Object.keys(beside.stackFile()?.pids ?? {}).sort()).toEqual(['api', 'prefect_worker']);
+        expect(beside.stackFile()).toMatchObject({
+          prefect_api_url: named.PREFECT_API_URL,
+          database_url: named.DATABASE_URL,
+          destination_url: named.DESTINATION_URL,
+        });
+      } finally {
+        await beside.remove();
+      }
     },
     UP_MS,
   );

@@ -5,7 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { StackError } from './errors.mjs';
 import { postgresUser, reachableFolder, ROOT } from './folders.mjs';
 import { startService, untilReady } from './processes.mjs';
-import { isReady, poolExists, startPrefectServer, startPrefectWorker, workersOnline } from './prefect.mjs';
+import { isReady, startPrefectServer, startPrefectWorker, typeOfPool } from './prefect.mjs';
 import { baseEnvironment, prefectHeaders, sluiceEnvironment } from './settings.mjs';
 
 /** @typedef {import('./processes.mjs').Service} Service */
@@ -97,26 +97,18 @@ export async function startApiPart(settings) {
 
 /**
  * The API makes the pool with our command; the worker comes after it.
- * @param {Settings} settings @param {() => Promise<string>} python @returns {Promise<Service | null>} `null`: another worker serves the pool of a Prefect that is not ours
+ * @param {Settings} settings @param {() => Promise<string>} python
+ * @returns {Promise<Service | null>} `null`: the pool is one for containers, and has workers of its own
  */
 export async function startWorkerPart(settings, python) {
   const { prefectApi } = addresses(settings);
-  const [pool, headers, name] = [
-    settings.env.PREFECT_WORK_POOL || 'sluice',
-    prefectHeaders(settings),
-    workerName(settings),
-  ];
-  await untilPoolExists(prefectApi, pool, headers);
-  if (
-    settings.prefectApiUrl !== undefined &&
-    [...(await workersOnline(prefectApi, pool, headers)).keys()].some((other) => other !== name)
-  )
-    return null;
+  const [pool, headers] = [settings.env.PREFECT_WORK_POOL || 'sluice', prefectHeaders(settings)];
+  if ((await untilPoolExists(prefectApi, pool, headers)) !== 'process') return null;
   return startPrefectWorker({
     python: await python(),
     apiUrl: prefectApi,
     pool,
-    name,
+    name: workerName(settings),
     headers,
     limit: settings.workerLimit,
     home: join(settings.home, 'prefect-worker'),
@@ -131,17 +123,15 @@ function workerName({ home }) {
   return `sluice-${createHash('sha256').update(home).digest('hex').slice(0, 8)}`;
 }
 
-/** @param {string} apiUrl @param {string} pool @param {Record<string, string>} headers */
+/** @param {string} apiUrl @param {string} pool @param {Record<string, string>} headers @returns {Promise<string>} its type */
 async function untilPoolExists(apiUrl, pool, headers) {
-  const deadline = Date.now() + POOL_MS;
-  while (!(await poolExists(apiUrl, pool, headers))) {
-    if (Date.now() > deadline) {
-      throw new StackError(
-        `The work pool ${pool} did not appear in Prefect within ${POOL_MS / 1000} s: the API makes it. Look into logs/api.log for the reason.`,
-      );
-    }
-    await pause(200);
+  for (const deadline = Date.now() + POOL_MS; Date.now() < deadline; await pause(200)) {
+    const type = await typeOfPool(apiUrl, pool, headers);
+    if (type !== null) return type;
   }
+  throw new StackError(
+    `The work pool ${pool} did not appear in Prefect within ${POOL_MS / 1000} s: the API makes it. Look into logs/api.log for the reason.`,
+  );
 }
 
 /** @param {Settings} settings throws a sentence when a server that was named does not answer */

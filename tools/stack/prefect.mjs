@@ -66,11 +66,11 @@ async function ask(apiUrl, path, { headers = {}, body } = {}) {
   return answer.json();
 }
 
-/** @param {string} apiUrl @param {string} pool @param {Record<string, string>} [headers] */
-export async function poolExists(apiUrl, pool, headers = {}) {
+/** @param {string} apiUrl @param {string} pool @param {Record<string, string>} headers @returns {Promise<string | null>} `null`: there is none, or no answer */
+export async function typeOfPool(apiUrl, pool, headers) {
   return ask(apiUrl, `/work_pools/${encodeURIComponent(pool)}`, { headers }).then(
-    () => true,
-    () => false,
+    ({ type }) => type,
+    () => null,
   );
 }
 
@@ -118,7 +118,7 @@ export async function startPrefectWorker({ python, apiUrl, pool, name, limit, ho
  * @param {string} apiUrl @param {string} pool @param {Record<string, string>} headers
  * @returns {Promise<Map<string, string>>}
  */
-export async function workersOnline(apiUrl, pool, headers) {
+async function workersOnline(apiUrl, pool, headers) {
   /** @type {{ name: string, status: string, last_heartbeat_time: string }[]} */
   const workers = await ask(apiUrl, `/work_pools/${encodeURIComponent(pool)}/workers/filter`, { headers, body: {} });
   return new Map(

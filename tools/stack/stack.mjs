@@ -118,9 +118,11 @@ export class Stack {
   onDeath = () => {};
 
   #preparePython() {
-    this.#python ??= this.#step('Prefect in a virtual environment', (report) =>
-      prefectPython({ env: this.#settings.env, report }),
-    );
+    this.#python ??= this.#step('Prefect in a virtual environment', async (report) => {
+      const python = await prefectPython({ env: this.#settings.env, report });
+      report('');
+      return python;
+    });
     return this.#python;
   }
 
@@ -139,7 +141,7 @@ export class Stack {
   #part(part, start) {
     return this.#step(TITLES[part], async (report) => {
       const service = await start(report);
-      if (service === null) return report('another one serves the pool');
+      if (service === null) return report('not needed: the work pool is one for containers');
       void service.ended.then((how) => this.#ended(part, service, how));
     });
   }
