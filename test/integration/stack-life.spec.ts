@@ -83,14 +83,29 @@ describeWithPrefect('npm run up', () => {
     UP_MS,
   );
 
-  it(
-    'ends everything when npm gets SIGTERM',
-    async () => {
+  it.each(['SIGTERM', 'SIGKILL'] as const)(
+    'ends everything when npm gets %s',
+    async (signal) => {
       const up = home.upByNpm();
       await home.healthy(up);
-      up.signal('SIGTERM');
+      up.signal(signal);
       await up.end;
       await waitUntil(() => home.leftovers().length === 0);
+    },
+    UP_MS,
+  );
+
+  it(
+    'leaves to npm run down what a killed one left',
+    async () => {
+      const killed = home.up(['--no-sample']);
+      await home.healthy(killed);
+      killed.signal('SIGKILL');
+      await killed.end;
+      const down = home.down();
+      expect(await down.end).toBe(0);
+      expect(down.output).toMatch(/^Stopped what was left behind: postgres, .*prefect_worker\.\n/);
+      expect(home.leftovers()).toEqual([]);
     },
     UP_MS,
   );
