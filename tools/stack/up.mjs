@@ -18,6 +18,15 @@ const PARENT_MS = 500;
 const USAGE = `npm run up [-- --detach] [-- --no-sample]
   --detach     return once all is healthy; npm run down stops it
   --no-sample  do not load data/sample
+
+Variables, all optional:
+  PORT, SLUICE_POSTGRES_PORT, SLUICE_PREFECT_PORT  ports; default: those of last time, else free ones
+  DATABASE_URL, DESTINATION_URL, PREFECT_API_URL   servers you have, which are then not started
+  PREFECT_API_AUTH_STRING, PREFECT_WORK_POOL       how to use that Prefect: user:password; name of the pool (sluice)
+  SLUICE_HOME      folder of data, logs and stack.json; default .sluice
+  SLUICE_CACHE     folder of what is built once for all stacks; default: sluice in your cache folder
+  SLUICE_PYTHON    the Python to take; default: the first fit one of the PATH
+  SLUICE_FILE_ROOTS, SLUICE_SECRET_KEY and others are handed on: see .env.example
 `;
 
 /** @typedef {import('./record.mjs').Running} Running */
@@ -26,6 +35,10 @@ const USAGE = `npm run up [-- --detach] [-- --no-sample]
 
 /** @param {string[]} args @param {NodeJS.ProcessEnv} env @returns {Promise<number>} the exit code; a stack in the foreground ends the process itself */
 export async function up(args, env) {
+  if (args.includes('--help')) {
+    process.stdout.write(USAGE);
+    return 0;
+  }
   const unknown = args.filter((arg) => !['--detach', '--no-sample', '--supervised'].includes(arg));
   if (unknown.length > 0) {
     process.stderr.write(USAGE);
