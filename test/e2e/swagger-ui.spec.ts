@@ -45,7 +45,7 @@ suite(`Swagger UI in a browser${reason === null ? '' : ` (${reason})`}`, () => {
       source: { type: 'file', path: `${system.folder}/seen`, file_pattern: '*.csv' },
       destination: { schema: 'public', table: 'seen', write_mode: 'append' },
     });
-    const page = await browser.newPage({ viewport: { width: 1180, height: 1100 } });
+    const page = await browser.newPage({ viewport: { width: 1180, height: 1480 } });
     const errors: string[] = [];
     page.on('pageerror', (error) => errors.push(error.message));
     await page.goto(system.docsUrl);
