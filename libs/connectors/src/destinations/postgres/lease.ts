@@ -1,4 +1,4 @@
-import type { Client } from 'pg';
+import type { Client, QueryResult } from 'pg';
 import { DestinationError, Fenced } from '../../errors';
 import { asDestinationError } from './pg-errors';
 import { soon } from './soon';
@@ -32,6 +32,7 @@ export class Lease {
   private readonly losing = new AbortController();
   private timer: NodeJS.Timeout | null = null;
   private closed = false;
+  private asked: Promise<unknown> = Promise.resolve();
 
   private constructor(
     private readonly keeper: Client,
@@ -64,7 +65,7 @@ export class Lease {
   async interruptWriter(): Promise<void> {
     const statement =
       'SELECT pg_cancel_backend(writer_pid) FROM sluice.lease WHERE ingestion = $1 AND fence = $2 AND writer_pid IS NOT NULL';
-    await this.keeper.query(statement, [this.options.ingestionId, this.fence]).catch(() => undefined);
+    await this.ask(statement).catch(() => undefined);
   }
 
   async release(): Promise<void> {
@@ -72,7 +73,8 @@ export class Lease {
     if (this.timer !== null) clearTimeout(this.timer);
     const statement =
       "UPDATE sluice.lease SET expires_at = '-infinity', run = NULL WHERE ingestion = $1 AND fence = $2";
-    await soon(this.keeper.query(statement, [this.options.ingestionId, this.fence]));
+    // A lease that is lost is not ours to give back, or there is nobody to tell.
+    if (!this.lost.aborted) await soon(this.ask(statement));
     await soon(this.keeper.end());
   }
 
@@ -86,11 +88,7 @@ export class Lease {
     try {
       const statement =
         "UPDATE sluice.lease SET expires_at = clock_timestamp() + $3 * interval '1 second' WHERE ingestion = $1 AND fence = $2";
-      const { rowCount } = await this.keeper.query(statement, [
-        this.options.ingestionId,
-        this.fence,
-        this.options.seconds,
-      ]);
+      const { rowCount } = await this.ask(statement, this.options.seconds);
       if (rowCount === 0) this.lose(new Fenced());
       else if (!this.closed) this.beatLater();
     } catch (error) {
@@ -98,6 +96,13 @@ export class Lease {
     } finally {
       clearTimeout(patience);
     }
+  }
+
+  /** A connection takes one question after the other; $1 and $2 are the ingestion and our fence. */
+  private ask(statement: string, ...more: unknown[]): Promise<QueryResult> {
+    const answer = this.asked.then(() => this.keeper.query(statement, [this.options.ingestionId, this.fence, ...more]));
+    this.asked = answer.catch(() => undefined);
+    return answer;
   }
 
   private lose(reason: Error): void {
