@@ -86,8 +86,7 @@ export class TableSchema {
   /** Adds the columns not known yet to the table and keeps them as the next version. Raises `BadFile` where that cannot be. */
   private async adopt(inference: Inference, file: string): Promise<void> {
     const fresh = this.named(inference.columns.filter(({ source }) => !this.knows(source)));
-    const existing = await this.session.columns(this.table);
-    const added = existing === null ? await this.create(fresh, file) : await this.extend(fresh, existing, file);
+    const added = await this.extend(fresh, await this.existing(fresh, file), file);
     this.columns = [...this.columns, ...added];
     this.dialect ??= inference.dialect;
     if (added.length > 0) await this.keep(added, file);
@@ -102,10 +101,13 @@ export class TableSchema {
     });
   }
 
-  private async create(columns: LoadColumn[], file: string): Promise<LoadColumn[]> {
-    if (this.columns.length + columns.length > MAX_COLUMNS) throw tooMany(file);
-    await this.session.createTable(this.table, [...this.columns, ...columns]);
-    return columns;
+  /** The table's columns; if there is none it is made, unless another ingestion has just made it with columns of its own. */
+  private async existing(fresh: readonly LoadColumn[], file: string): Promise<TableColumn[]> {
+    const existing = await this.session.columns(this.table);
+    if (existing !== null) return existing;
+    if (this.columns.length + fresh.length > MAX_COLUMNS) throw tooMany(file);
+    await this.session.createTable(this.table, [...this.columns, ...fresh]);
+    return (await this.session.columns(this.table)) ?? [];
   }
 
   /** Columns the table has already keep the type they have there; the others are added where the policy allows it. */
@@ -140,8 +142,7 @@ export class TableSchema {
 
   /** The table may have been dropped or altered since the version was made; the policy says what becomes of columns that are gone. */
   private async matchTable(): Promise<void> {
-    const existing = await this.session.columns(this.table);
-    if (existing === null) return this.session.createTable(this.table, this.columns);
+    const existing = await this.existing([], this.table.table);
     const usable = this.usable(existing);
     const gone = this.columns.filter(({ name }) => !usable.has(name));
     if (gone.length > 0 && this.order.on_schema_change !== 'ignore') await this.restore(gone, existing);
