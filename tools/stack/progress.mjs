@@ -55,11 +55,12 @@ export class Progress {
   }
 
   #tick() {
+    if (this.#underWay.size === 0) return;
     const all = [...this.#underWay].map(
       ([name, { begun, detail }]) => `${name}${detail && `: ${detail}`} (${secondsSince(begun).trim()})`,
     );
     if (this.#out.isTTY)
-      this.#out.write(`${CLEAR}  … ${all.join(' · ')}`.slice(0, (this.#out.columns ?? 80) + CLEAR.length - 1));
+      this.#out.write(`${CLEAR}  … ${all.join(' · ')}`.slice(0, (this.#out.columns || 80) + CLEAR.length - 1));
     else for (const line of all) this.print(`  … ${line}`);
   }
 }
