@@ -123,8 +123,9 @@ export class TableSchema {
       this.order.on_schema_change === 'fail' ? missing : missing.filter(({ name }) => isIn(existing, name));
     if (hopeless.length > 0) throw this.lacks(file, hopeless.map(described));
     if (existing.length + missing.length > MAX_COLUMNS + 1) throw tooMany(file);
-    if (missing.length > 0) await this.session.addColumns(this.table, missing);
-    return columns.map((column) => usable.get(column.name)?.(column) ?? column);
+    if (missing.length === 0) return asInTable(columns, usable);
+    await this.session.addColumns(this.table, missing);
+    return asInTable(columns, await this.usableNow());
   }
 
   private async keep(added: readonly LoadColumn[], file: string): Promise<void> {
@@ -149,7 +150,7 @@ export class TableSchema {
     const kept =
       this.order.on_schema_change === 'ignore' ? this.columns.filter((column) => !gone.includes(column)) : this.columns;
     if (kept.length === 0) throw this.altered(gone);
-    this.columns = kept.map((column) => usable.get(column.name)?.(column) ?? column);
+    this.columns = asInTable(kept, gone.length > 0 ? await this.usableNow() : usable);
   }
 
   private async restore(gone: readonly LoadColumn[], existing: readonly TableColumn[]): Promise<void> {
@@ -165,6 +166,11 @@ export class TableSchema {
     return new Map(
       loadable.map((column) => [column.name, ({ source, name }) => ({ source, name, ...typeOf(column) })]),
     );
+  }
+
+  /** Looked up again after columns were added: another ingestion may have added one of them first, with a type of its own. */
+  private async usableNow(): Promise<ReturnType<TableSchema['usable']>> {
+    return this.usable((await this.session.columns(this.table)) ?? []);
   }
 
   private get table(): TableName {

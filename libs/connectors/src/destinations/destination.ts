@@ -113,4 +113,6 @@ export abstract class LoadSession {
 export abstract class Destination {
   /** `null`: another run holds the lease of this ingestion and lives. */
   abstract acquire(ingestionId: string, runId: string): Promise<LoadSession | null>;
+  /** The run that the lease of this ingestion was last taken for and not given back; `null` when there is none. */
+  abstract holder(ingestionId: string): Promise<string | null>;
 }

@@ -98,9 +98,11 @@ export class FileSource extends Source {
     // A link which leads nowhere or out is still listed, so that opening it says so; its target is not looked at.
     const facts = await (
       isLink ? stat(full, { bigint: true }).catch(() => lstat(full, { bigint: true })) : stat(full, { bigint: true })
-    ).catch(() => null);
-    if (facts === null && path.includes(UNDECODABLE)) yield { path, bytes: 0, fingerprint: 'unreadable' };
-    if (facts !== null && (facts.isFile() || facts.isSymbolicLink()))
+    ).catch((error: unknown) => ((error as NodeJS.ErrnoException).code === 'ENOENT' ? null : 'unreadable'));
+    // Listed all the same, so that opening it says why: a file that cannot be looked at is not one that is not there.
+    if (facts === 'unreadable' || (facts === null && path.includes(UNDECODABLE)))
+      yield { path, bytes: 0, fingerprint: 'unreadable' };
+    else if (facts !== null && (facts.isFile() || facts.isSymbolicLink()))
       yield { path, bytes: Number(facts.size), fingerprint: fingerprintOf(facts) };
   }
 }

@@ -5,15 +5,17 @@ import { from as copyFrom } from 'pg-copy-streams';
 import type { LoadColumn } from '../../column';
 import { COPY_SIGNATURE, COPY_TRAILER } from '../../copy/copy-writer';
 import type { Sink } from '../../formats/format-reader';
-import type { Batch, TableName } from '../destination';
+import { DestinationError } from '../../errors';
+import type { Batch, TableColumn, TableName } from '../destination';
 import { refusedRow } from './pg-errors';
-import { copySql } from './sql';
+import { COLUMNS, copySql, nameOf } from './sql';
 
 const LOAD_IDS_DRAWN = 64;
 type Write = (sink: Sink, loadId: bigint) => Promise<number>;
 
 export class PostgresBatch implements Batch {
   private loadIds: bigint[] = [];
+  private types: ReadonlyMap<string, string> | null = null;
 
   constructor(
     private readonly client: Client,
@@ -24,6 +26,7 @@ export class PostgresBatch implements Batch {
     const loadId = await this.nextLoadId();
     // A file without columns has no rows either; it is read all the same, for its version.
     if (columns.length === 0) return { loadId, rows: await write(() => Promise.resolve(), loadId) };
+    await this.assertTypes(columns);
     await this.client.query('SAVEPOINT file');
     try {
       const rows = await this.send(copySql(this.table, columns), (sink) => write(sink, loadId));
@@ -33,6 +36,18 @@ export class PostgresBatch implements Batch {
       await this.client.query('ROLLBACK TO SAVEPOINT file');
       throw refusedRow(error) ?? error;
     }
+  }
+
+  /**
+   * Binary values say nothing of their type: into a column of another one of the same width they would go as other values. So the types
+   * are compared under a lock which keeps them until the batch has ended.
+   */
+  private async assertTypes(columns: readonly LoadColumn[]): Promise<void> {
+    this.types ??= await lockedTypes(this.client, this.table);
+    const changed = columns.filter(({ name, type }) => this.types?.get(name) !== type).map(({ name }) => name);
+    if (changed.length === 0) return;
+    const message = `The table ${nameOf(this.table)} was altered while it was loaded (${changed.join(', ')}). Nothing of this batch is in; the next run takes the table as it is.`;
+    throw new DestinationError('schema_mismatch', message, 'later');
   }
 
   /** Load ids are drawn some at a time; those left over at the end of a batch are lost, which a sequence may. */
@@ -71,6 +86,12 @@ export class PostgresBatch implements Batch {
       throw error;
     }
   }
+}
+
+async function lockedTypes(client: Client, table: TableName): Promise<ReadonlyMap<string, string>> {
+  await client.query(`LOCK TABLE ${nameOf(table)} IN ROW EXCLUSIVE MODE`);
+  const { rows } = await client.query<TableColumn>(COLUMNS, [nameOf(table)]);
+  return new Map(rows.map(({ name, type }) => [name, type]));
 }
 
 function sinkInto(stream: Writable, ended: Promise<void>): Sink {

@@ -35,6 +35,18 @@ export class PostgresDestination extends Destination {
     }
   }
 
+  override async holder(ingestionId: string): Promise<string | null> {
+    const client = await this.connect(`sluice holder ${ingestionId}`);
+    try {
+      const statement = 'SELECT run FROM sluice.lease WHERE ingestion = $1';
+      return (await client.query<{ run: string | null }>(statement, [ingestionId])).rows[0]?.run ?? null;
+    } catch (error) {
+      throw asDestinationError(error);
+    } finally {
+      await client.end().catch(() => undefined);
+    }
+  }
+
   private async connect(name: string): Promise<Client> {
     const client = new Client({
       connectionString: this.options.url.reveal(),

@@ -16,7 +16,7 @@ import type { Lease } from './lease';
 import { asDestinationError } from './pg-errors';
 import { PostgresBatch } from './postgres-batch';
 import { soon } from './soon';
-import { addColumnsSql, createSchemaSql, createTableSql, nameOf } from './sql';
+import { addColumnsSql, COLUMNS, createSchemaSql, createTableSql, nameOf } from './sql';
 import { compare, CREATE_LISTING, FRESH, type ListingRow, stageAll, TOUCHED, toEntry } from './listing';
 
 /** What a cancelled statement is given to end. */
@@ -38,9 +38,7 @@ export class PostgresSession extends LoadSession {
 
   override columns(table: TableName): Promise<TableColumn[] | null> {
     return this.guarded(async () => {
-      const statement = `SELECT attname AS name, format_type(atttypid, NULL) AS type, atttypmod AS modifier FROM pg_attribute
-        WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped ORDER BY attnum`;
-      const { rows } = await this.writer.query<TableColumn>(statement, [nameOf(table)]);
+      const { rows } = await this.writer.query<TableColumn>(COLUMNS, [nameOf(table)]);
       return rows.length === 0 ? null : rows;
     });
   }

@@ -15,6 +15,11 @@ export function createSchemaSql({ schema }: TableName): string {
   return `DO ${escapeLiteral(`BEGIN IF ${missing} THEN EXECUTE ${escapeLiteral(create)}; END IF; END`)}`;
 }
 
+/** The columns of a table ($1: its quoted name) as `TableColumn`s; no row when there is no such table. */
+export const COLUMNS = `
+SELECT attname AS name, format_type(atttypid, NULL) AS type, atttypmod AS modifier FROM pg_attribute
+WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped ORDER BY attnum`;
+
 export function createTableSql(table: TableName, columns: readonly { name: string; type: string }[]): string {
   const lines = [...columns.map(({ name, type }) => `${escapeIdentifier(name)} ${type}`), `${LOAD_ID} bigint NOT NULL`];
   return `CREATE TABLE IF NOT EXISTS ${nameOf(table)} (\n  ${lines.join(',\n  ')}\n)`;

@@ -1,0 +1,99 @@
+import { randomUUID } from 'node:crypto';
+import { Client } from 'pg';
+import { DestinationError, type LoadColumn, PostgresDestination } from '@sluice/connectors';
+import { Secret } from '@sluice/kernel';
+import { freshDatabase, type TestDatabase } from '../support/database';
+import { dataPlane } from '../support/data-plane';
+
+describe('a table whose columns are not what the run believes', () => {
+  let database: TestDatabase;
+  beforeEach(async () => {
+    database = await freshDatabase();
+  });
+  afterEach(() => database.drop());
+
+  // The eight bytes of a double would otherwise be stored as a whole number, without a word.
+  it('takes no binary value of another type, and nothing of the batch', async () => {
+    const destination = new PostgresDestination({ url: new Secret(database.url), leaseSeconds: 60 });
+    const session = await destination.acquire(randomUUID(), randomUUID());
+    const table = { schema: 'public', table: 't' };
+    const believed: LoadColumn[] = [{ source: 'amount', name: 'amount', type: 'double precision' }];
+    try {
+      await session?.createTable(table, [{ name: 'amount', type: 'bigint' }]);
+      const loading = session?.batch(table, async (batch) => {
+        await batch.copy(believed, () => Promise.resolve(0));
+        return [];
+      });
+      await expect(loading).rejects.toThrow(DestinationError);
+      await expect(loading).rejects.toThrow('The table "public"."t" was altered while it was loaded (amount)');
+    } finally {
+      await session?.close();
+    }
+  });
+
+  it('is told by the lease which run holds it, until that gives it back', async () => {
+    const destination = new PostgresDestination({ url: new Secret(database.url), leaseSeconds: 60 });
+    const [ingestionId, runId] = [randomUUID(), randomUUID()];
+    const session = await destination.acquire(ingestionId, runId);
+    expect(await destination.holder(ingestionId)).toBe(runId);
+    await session?.close();
+    expect(await destination.holder(ingestionId)).toBeNull();
+  });
+});
+
+describe('one flow run executed by two processes', () => {
+  const silent = { log: () => undefined, progress: () => undefined };
+  const signal = new AbortController().signal;
+
+  it('is told to Prefect by the one that loads, not by the one that comes too late', async () => {
+    const plane = await dataPlane();
+    try {
+      await plane.write('a.csv', 'id\n1\n');
+      const order = await plane.order();
+      const { id: runId } = await plane.recorder.enter({
+        ingestionId: order.id,
+        flowRunId: randomUUID(),
+        runId: null,
+        scheduled: false,
+      });
+      const start = () =>
+        plane.orchestrator.runIngestion({ order, runId, executor: randomUUID(), signal, report: silent });
+      expect(await start()).toMatchObject({ status: 'success' });
+      expect(await start()).toBeNull();
+      expect(await plane.recorder.stateOf(runId)).toMatchObject({ status: 'success' });
+    } finally {
+      await plane.close();
+    }
+  });
+
+  it('ends as cancelled when the ingestion was deleted under it', async () => {
+    const plane = await dataPlane();
+    const control = new Client({ connectionString: plane.controlUrl });
+    await control.connect();
+    try {
+      await plane.write('a.csv', 'id\n1\n');
+      const order = await plane.order();
+      const { id: runId } = await plane.recorder.enter({
+        ingestionId: order.id,
+        flowRunId: randomUUID(),
+        runId: null,
+        scheduled: false,
+      });
+      await control.query('DELETE FROM sluice_control.ingestion WHERE id = $1', [order.id]);
+      const outcome = await plane.orchestrator.runIngestion({
+        order,
+        runId,
+        executor: randomUUID(),
+        signal,
+        report: silent,
+      });
+      expect(outcome).toMatchObject({
+        status: 'cancelled',
+        summary: 'The ingestion was deleted while the run was active.',
+      });
+    } finally {
+      await control.end();
+      await plane.close();
+    }
+  });
+});
