@@ -18,7 +18,7 @@ export class FlowRunExecution {
   ) {}
 
   async execute(): Promise<ExitCode> {
-    const flowRun = await this.session.read();
+    const flowRun = await this.session.readPatiently();
     if (flowRun === null) return EXIT.unreported;
     try {
       return await this.executeKnown(flowRun);
@@ -64,7 +64,7 @@ export class FlowRunExecution {
   /** Prefect did not accept RUNNING: nothing is loaded. */
   private async refused(runId: string): Promise<ExitCode> {
     await this.recorder.dismiss(runId, 'cancelled', []);
-    const flowRun = await this.session.read();
+    const flowRun = await this.session.readPatiently();
     return flowRun?.phase === 'cancelling'
       ? this.finish('cancelled', 'Cancelled before it began; nothing was loaded.')
       : EXIT.reported;

@@ -39,8 +39,7 @@ export class BatchOrchestrator {
     }
     if (session === null) return this.skip(request, tally);
     try {
-      if (!(await this.claim(request)))
-        return outcome('cancelled', 'The run was ended before it began; nothing was loaded.', tally);
+      if (!(await this.claim(request))) return await this.notMine(request, tally);
       return await this.end(request, tally, await this.attempt(request, session, tally));
     } finally {
       await session.close();
@@ -92,20 +91,35 @@ export class BatchOrchestrator {
     const result = outcome(status, summaryOf(fault, tally), tally);
     const { metrics, errors } = result;
     const mine = await this.recorder.end(request.runId, request.executor, { status, metrics, errors });
-    return mine ? result : null;
+    return mine ? result : this.notMine(request, tally);
   }
 
-  /** A row which is not queued any more belongs to the very process that holds the lease: the flow run was started twice. */
+  /**
+   * The row did not move as this process wanted. Gone with its ingestion, or ended before it ever started: then it is this process that
+   * tells Prefect. Else another process executes the same flow run, or has, and Prefect hears it from that one.
+   */
+  private async notMine({ runId }: RunRequest, tally: Tally): Promise<RunOutcome | null> {
+    const state = await this.recorder.stateOf(runId);
+    if (state === null) return outcome('cancelled', 'The ingestion was deleted while the run was active.', tally);
+    const ended = state.status !== 'queued' && state.status !== 'running';
+    return ended && state.startedAt === null
+      ? outcome('cancelled', `The run was ended (${state.status}) before it began; nothing was loaded.`, tally)
+      : null;
+  }
+
+  /** The lease may be held for this very run: then the flow run was started twice, and the other process executes it. */
   private async skip(request: RunRequest, tally: Tally): Promise<RunOutcome | null> {
+    if ((await this.destination.holder(request.order.id)) === request.runId) return null;
     const mine = await this.recorder.dismiss(request.runId, 'skipped', []);
-    return mine ? outcome('skipped', 'Another run of this ingestion is active; this one did nothing.', tally) : null;
+    const summary = 'Another run of this ingestion is active; this one did nothing.';
+    return mine ? outcome('skipped', summary, tally) : this.notMine(request, tally);
   }
 
-  private async failBeforeStart(request: RunRequest, tally: Tally, error: unknown): Promise<RunOutcome> {
+  private async failBeforeStart(request: RunRequest, tally: Tally, error: unknown): Promise<RunOutcome | null> {
     const fault: RunError = toRunError(error, null);
     tally.fault(fault);
-    await this.recorder.dismiss(request.runId, 'failed', [fault]);
-    return outcome('failed', fault.message, tally);
+    const mine = await this.recorder.dismiss(request.runId, 'failed', [fault]);
+    return mine ? outcome('failed', fault.message, tally) : this.notMine(request, tally);
   }
 }
 

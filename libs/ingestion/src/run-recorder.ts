@@ -78,6 +78,13 @@ export class RunRecorder {
     return (await rowsOf(this.dataSource, sql, [runId, executor])).length === 1;
   }
 
+  /** Where a run stands; `null` when it is gone with its ingestion. */
+  async stateOf(runId: string): Promise<{ status: RunStatus; startedAt: Date | null } | null> {
+    const sql = 'SELECT status, started_at AS "startedAt" FROM sluice_control.run WHERE id = $1';
+    const [found] = await rowsOf<{ status: RunStatus; startedAt: Date | null }>(this.dataSource, sql, [runId]);
+    return found ?? null;
+  }
+
   /** queued -> skipped | cancelled | failed, before anything was loaded. */
   dismiss(runId: string, status: 'skipped' | 'cancelled' | 'failed', errors: RunError[]): Promise<boolean> {
     return moveRun(this.dataSource, runId, { from: 'queued', to: status, errors });

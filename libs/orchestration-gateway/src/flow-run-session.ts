@@ -42,6 +42,11 @@ export class FlowRunSession {
     return found && flowRunOf(found);
   }
 
+  /** The same through an outage of up to 30 s. */
+  readPatiently(): Promise<FlowRun | null> {
+    return this.#proposals.patiently(() => this.read(), START_PATIENCE_MS);
+  }
+
   /**
    * Proposes RUNNING. True only when Prefect accepted it (also when the acceptance got lost on its way and was repeated).
    * Started before its time (workers fetch ahead), it waits as Prefect says. A run that is ended or being cancelled is not proposed at
@@ -59,7 +64,7 @@ export class FlowRunSession {
   }
 
   async #mayStart(): Promise<boolean> {
-    const run = await this.#proposals.patiently(() => this.read(), START_PATIENCE_MS);
+    const run = await this.readPatiently();
     return run !== null && STARTABLE.has(run.phase);
   }
 
