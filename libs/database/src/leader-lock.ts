@@ -16,9 +16,14 @@ export class LeaderLock {
   async hold(): Promise<boolean> {
     if (this.client) return this.stillHolds(this.client);
     const client = await this.connect();
-    if (await tryLock(client, this.key)) this.client = client;
+    // An unanswered try may still be granted: that connection must not live on unknown, or nobody would lead any more.
+    const held = await tryLock(client, this.key).catch(async (error: unknown) => {
+      await client.end().catch(() => undefined);
+      throw error;
+    });
+    if (held) this.client = client;
     else await client.end();
-    return this.client === client;
+    return held;
   }
 
   async release(): Promise<void> {

@@ -3,7 +3,7 @@ import { IngestionNotFound, NameTaken } from '@sluice/kernel';
 import { OrchestrationGateway } from '@sluice/orchestration-gateway';
 import { DataSource } from 'typeorm';
 import type { DeploymentStep } from './deployment-steps';
-import { mayHaveArrived, messageOf, saying, takenIndex } from './faults';
+import { messageOf, saying, takenIndex } from './faults';
 import type { IngestionRow } from './ingestion.entity';
 import { type Claim, OperationClaims } from './operation-claims';
 import { Tombstones, within } from './tombstones';
@@ -48,7 +48,8 @@ export class Agreement {
     try {
       return await saying(sentence, () => step.apply());
     } catch (error) {
-      claim.driftSuspected = mayHaveArrived(error);
+      // Whatever the last attempt met, an earlier one may have arrived; comparing costs the reconciler one reading.
+      claim.driftSuspected = true;
       throw error;
     }
   }
@@ -75,6 +76,7 @@ export class Agreement {
   private async lost(claim: Claim, step: DeploymentStep | undefined): Promise<never> {
     const error = await this.claims.whyNot(claim.row.id);
     if (step && error instanceof IngestionNotFound) await this.yieldToDeletion(claim.row.id);
+    else if (step) await this.claims.suspectDrift(claim.row.id);
     throw error;
   }
 

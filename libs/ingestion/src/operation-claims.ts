@@ -48,12 +48,18 @@ export class OperationClaims {
     const [row] = await rowsOf<IngestionRow>(
       this.dataSource,
       `UPDATE sluice_control.ingestion
-       SET operation = $2, operation_id = $3, operation_expires_at = now() + make_interval(secs => $4)
+       SET operation = $2, operation_id = $3, operation_expires_at = now() + make_interval(secs => $4),
+         drift_suspected = drift_suspected OR (operation_id IS NOT NULL AND operation <> 'trigger')
        WHERE id = $1 AND status <> 'provisioning' AND ${FREE} RETURNING *`,
       [knownId(id, (it) => new IngestionNotFound(it)), operation, operationId, CLAIM_SECONDS],
     );
     if (!row) throw await this.whyNot(id);
     return { operationId, operation, row, driftSuspected: false };
+  }
+
+  /** For an operation which lost its claim after it had spoken to Prefect: nobody knows whose word was the last. */
+  async suspectDrift(id: string): Promise<void> {
+    await this.dataSource.query('UPDATE sluice_control.ingestion SET drift_suspected = true WHERE id = $1', [id]);
   }
 
   /**
