@@ -79,9 +79,7 @@ async function executed(page: Page, id: string): Promise<Locator> {
   await block.getByRole('button', { name: 'Execute' }).click();
   const live = block.locator('.live-responses-table');
   await live.waitFor({ timeout: 15_000 });
-  await block.locator('.opblock-summary').evaluate((summary) => {
-    summary.scrollIntoView();
-  });
+  await page.evaluate("document.querySelector('.opblock.is-open').scrollIntoView()");
   return live;
 }
 

@@ -14,8 +14,13 @@ test('csv, json, ndjson and gzip files of one folder end in one table, each row 
   await plane.write('d.csv.gz', gzipSync('name,id\nfive,5\n'));
   const outcome = await plane.run(await plane.order());
   expect(outcome.errors).toEqual([]);
-  expect(outcome).toMatchObject({ status: 'success', metrics: { files_discovered: 4, files_processed: 4, rows_ingested: 5 } });
-  const rows = await plane.rows('SELECT t.id, t.name, l.path FROM t JOIN sluice.ledger l ON l.load_id = t._load_id ORDER BY t.id');
+  expect(outcome).toMatchObject({
+    status: 'success',
+    metrics: { files_discovered: 4, files_processed: 4, rows_ingested: 5 },
+  });
+  const rows = await plane.rows(
+    'SELECT t.id, t.name, l.path FROM t JOIN sluice.ledger l ON l.load_id = t._load_id ORDER BY t.id',
+  );
   expect(rows).toEqual([
     { id: '1', name: 'one', path: 'a.csv' },
     { id: '2', name: 'two, too', path: 'a.csv' },
