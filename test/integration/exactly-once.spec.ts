@@ -1,3 +1,4 @@
+import { Client } from 'pg';
 import { randomUUID } from 'node:crypto';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { type BatchOrchestrator, type RunOutcome, RunStopped } from '@sluice/batch-orchestrator';
@@ -120,12 +121,26 @@ describe('a run that ends in the middle of a load', () => {
 });
 
 describe('the lease', () => {
+  /** Until a run has copied its rows and waits for the ledger. */
+  const untilWaiting = async () => {
+    const waiting =
+      "SELECT FROM pg_stat_activity WHERE application_name LIKE 'sluice run %' AND wait_event_type = 'Lock' AND datname = current_database()";
+    while ((await plane.rows(waiting)).length === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+  };
+
   it('lets a second run do nothing while the first lives', async () => {
     await writeFiles();
     const order = await plane.order();
-    const second = copying().then(() => plane.run(order, undefined, plane.orchestratorWith({})));
-    const outcomes = await Promise.all([plane.run(order), second]);
-    expect(outcomes.map(({ status }) => status)).toEqual(['success', 'skipped']);
+    await (await destination(3600).acquire(order.id, randomUUID()))?.close();
+    const ledger = new Client({ connectionString: plane.destinationUrl });
+    await ledger.connect();
+    await ledger.query('BEGIN; LOCK TABLE sluice.ledger IN EXCLUSIVE MODE');
+    const first = plane.run(order);
+    await untilWaiting();
+    const second = await plane.run(order, undefined, plane.orchestratorWith({}));
+    await ledger.query('ROLLBACK');
+    await ledger.end();
+    expect([(await first).status, second.status]).toEqual(['success', 'skipped']);
     await loadedOnce();
   });
 
