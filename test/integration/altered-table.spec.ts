@@ -31,6 +31,25 @@ describe('a table whose columns are not what the run believes', () => {
     }
   });
 
+  it('takes no value that a scale it got meanwhile would round', async () => {
+    const destination = new PostgresDestination({ url: new Secret(database.url), leaseSeconds: 60 });
+    const session = await destination.acquire(randomUUID(), randomUUID());
+    const table = { schema: 'public', table: 't' };
+    const client = new Client({ connectionString: database.url });
+    await client.connect();
+    try {
+      await client.query('CREATE TABLE public.t (amount numeric(10,2), _load_id bigint)');
+      const loading = session?.batch(table, async (batch) => {
+        await batch.copy([{ source: 'amount', name: 'amount', type: 'numeric' }], () => Promise.resolve(0));
+        return [];
+      });
+      await expect(loading).rejects.toThrow('The table "public"."t" was altered while it was loaded (amount)');
+    } finally {
+      await client.end();
+      await session?.close();
+    }
+  });
+
   it('is told by the lease which run holds it, until that gives it back', async () => {
     const destination = new PostgresDestination({ url: new Secret(database.url), leaseSeconds: 60 });
     const [ingestionId, runId] = [randomUUID(), randomUUID()];

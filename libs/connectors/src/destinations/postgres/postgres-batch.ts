@@ -44,7 +44,7 @@ export class PostgresBatch implements Batch {
    */
   private async assertTypes(columns: readonly LoadColumn[]): Promise<void> {
     this.types ??= await lockedTypes(this.client, this.table);
-    const changed = columns.filter(({ name, type }) => this.types?.get(name) !== type).map(({ name }) => name);
+    const changed = columns.filter((column) => this.types?.get(column.name) !== typed(column)).map(({ name }) => name);
     if (changed.length === 0) return;
     const message = `The table ${nameOf(this.table)} was altered while it was loaded (${changed.join(', ')}). Nothing of this batch is in; the next run takes the table as it is.`;
     throw new DestinationError('schema_mismatch', message, 'later');
@@ -91,7 +91,12 @@ export class PostgresBatch implements Batch {
 async function lockedTypes(client: Client, table: TableName): Promise<ReadonlyMap<string, string>> {
   await client.query(`LOCK TABLE ${nameOf(table)} IN ROW EXCLUSIVE MODE`);
   const { rows } = await client.query<TableColumn>(COLUMNS, [nameOf(table)]);
-  return new Map(rows.map(({ name, type }) => [name, type]));
+  return new Map(rows.map((column) => [column.name, typed(column)]));
+}
+
+/** A type with its modifier: a scale rounds and a length cuts without a word, too. */
+function typed({ type, modifier = -1 }: { type: string; modifier?: number }): string {
+  return `${type} ${modifier}`;
 }
 
 function sinkInto(stream: Writable, ended: Promise<void>): Sink {
