@@ -227,7 +227,7 @@ describe('delete goes through', () => {
     expect(await refusalOf(plane.ingestions.getIngestion(id))).toEqual(new IngestionNotFound(id));
     expect(await tombstones()).toEqual([{ ingestion_id: id }]);
     await plane.fake.behave();
-    expect(deploymentOf(id)).toBeDefined();
+    expect(deploymentOf(id)).toMatchObject({ name: `ingestion-${id}` });
     await until(() => plane.gateway.initialized);
     await dueNow();
     expect(await plane.reconciler.runOnce()).toContain(`Removed the deployment of deleted ingestion ${id}`);
