@@ -5,6 +5,7 @@ export type LoadErrorType =
   | 'malformed'
   | 'schema_mismatch'
   | 'type_mismatch'
+  | 'auth'
   | 'not_found'
   | 'connectivity'
   | 'permission'

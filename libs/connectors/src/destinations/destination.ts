@@ -1,5 +1,5 @@
 import type { ColumnType, LoadColumn } from '../column';
-import type { Sink } from '../formats/format-reader';
+import type { Rejection, Sink } from '../formats/format-reader';
 import type { SourceEntry } from '../sources/source';
 
 export interface TableName {
@@ -9,11 +9,37 @@ export interface TableName {
 
 export interface TableColumn {
   name: string;
-  /** As the database names it; perhaps none that can be loaded. */
+  /** As the database names it (`format_type(oid, NULL)`); perhaps none that can be loaded. */
   type: string;
   /** `atttypmod`: -1 for none. */
   modifier: number;
+  /**
+   * The type whose binary form it takes: its own, that of a domain's base type, `text` for enums, citext and xml. `null`: none of ours; then values
+   * are sent as text and cast by the server.
+   */
+  encodes: ColumnType | null;
+  notNull: boolean;
+  hasDefault: boolean;
+  /** Written by the server alone (GENERATED ALWAYS). */
+  generated: boolean;
 }
+
+export interface TableInfo {
+  columns: TableColumn[];
+  /** Whether Sluice made it. */
+  ours: boolean;
+  /** The column lists of its unique indexes that can serve ON CONFLICT (valid, immediate, neither partial nor on expressions). */
+  uniqueKeys: string[][];
+}
+
+/** A change of a table. All of a call commit together, or none. */
+export type TableChange =
+  | { kind: 'add'; column: string; type: ColumnType }
+  /** To a type that holds every value of the old one. */
+  | { kind: 'widen'; column: string; type: ColumnType }
+  /** Drops NOT NULL. */
+  | { kind: 'nullable'; column: string }
+  | { kind: 'drop'; column: string };
 
 /** A file that is in, as the ledger says it. */
 export interface LedgerEntry {
@@ -21,17 +47,32 @@ export interface LedgerEntry {
   path: string;
   version: string;
   rows: number;
+  rejected: number;
   bytes: number;
   runId: string;
 }
 
-/** What the listing holds that the ledger does not know to be unchanged. */
+/** What the listing holds, compared with the ledger. */
 export interface ListingCounts {
   listed: number;
   bytes: number;
-  /** Paths the ledger does not hold, and their bytes. */
+  /** Paths the ledger does not hold and that are not held back, and their bytes. */
   fresh: number;
   freshBytes: number;
+  /** Paths that failed before, are unchanged, and whose next attempt is not due or that are quarantined. */
+  held: number;
+  /** Known paths with another fingerprint: changed perhaps. */
+  touched: number;
+  /** Paths of the ledger that the listing does not hold. */
+  vanished: number;
+}
+
+/** What is to be held back of a listing. */
+export interface HoldBack {
+  /** Stands for all that decides whether a file can be loaded (format, schema, quality, ...): failures under other settings do not count. */
+  settings: string;
+  /** Failed files to take up now whatever their next attempt: all, these paths, or none. */
+  retry: 'all' | readonly string[] | null;
 }
 
 /** A known path whose fingerprint differs: changed perhaps. */
@@ -48,21 +89,62 @@ export interface LoadedFile {
   entry: SourceEntry;
   version: string;
   rows: number;
+  rejected: number;
+}
+
+/** A file that could not be loaded. */
+export interface FailedFile {
+  entry: SourceEntry;
+  /** For a person. */
+  message: string;
+}
+
+/** What has become of a failed file. */
+export interface FailureState {
+  path: string;
+  /** Under the settings of now, this one counted. */
+  attempts: number;
+  /** `null`: none, it is quarantined. */
+  nextAttemptAt: Date | null;
+}
+
+/** How the rows of a batch get into the table. */
+export interface WriteOrder {
+  table: TableName;
+  /** Column names that tell rows apart. Empty: rows are appended. Else a later row (by load id, then row number) takes the place of an earlier one. */
+  keys: readonly string[];
+  /** All columns that the rows of the batch may carry, in the table's names; a merge sets those a file lacks to NULL. */
+  columns: readonly LoadColumn[];
+  /** Rows carry `_rescued`. */
+  rescued: boolean;
+}
+
+/** One file within a batch. */
+export interface FileWrite {
+  readonly loadId: bigint;
+  /** Rows end with `_row` (see `CopyOrder.numbered`): they go to a staging table first. */
+  readonly numbered: boolean;
+  /** One COPY of rows with these columns (and `_rescued`, `_load_id`, `_row`). May be called again for the next part of the file. */
+  copy(columns: readonly LoadColumn[], write: (sink: Sink) => Promise<number>): Promise<number>;
+  /** The rows left out, into `sluice.rejected_row`. */
+  reject(path: string, rejections: AsyncIterable<Rejection>): Promise<void>;
+  /** The rows that an earlier version of this file brought go, and its ledger row. Before the first `copy`. */
+  replace(loadId: string): Promise<void>;
 }
 
 /** One transaction under way. */
 export interface Batch {
   /**
-   * Copies one file's rows within a savepoint. When `write` or the server fails nothing of the file stays, the batch goes on, and the
-   * failure is raised: what the server says of the rows as `RowRefused`, anything else as it is.
+   * What is done for one file, within a savepoint. When `work` or the server fails nothing of the file stays, the batch goes on, and the failure
+   * is raised: what the server says of a row as `RowRefused`, anything else as it is.
    */
-  copy(
-    columns: readonly LoadColumn[],
-    write: (sink: Sink, loadId: bigint) => Promise<number>,
-  ): Promise<{ loadId: bigint; rows: number }>;
+  file<T>(work: (file: FileWrite) => Promise<T>): Promise<T>;
 }
 
-/** The server refused a row of a file. `row` counts from 1 within the file. */
+/**
+ * The server refused a row. `row` counts the rows sent of one COPY, from 1; `null`: it does not say which.
+ * Raised by `LoadSession.batch` itself (not within `file`): the rows of the batch taken together were refused, e.g. when merged.
+ */
 export class RowRefused extends Error {
   constructor(
     readonly row: number | null,
@@ -81,25 +163,51 @@ export abstract class LoadSession {
   abstract readonly lost: AbortSignal;
 
   /** `null`: there is no such table. */
-  abstract columns(table: TableName): Promise<TableColumn[] | null>;
-  /** Creates schema and table if they are missing, with `_load_id` after the columns; in a short transaction of its own. */
-  abstract createTable(table: TableName, columns: readonly { name: string; type: ColumnType }[]): Promise<void>;
-  abstract addColumns(table: TableName, columns: readonly { name: string; type: ColumnType }[]): Promise<void>;
+  abstract table(name: TableName): Promise<TableInfo | null>;
+  /**
+   * Creates schema and table if they are missing, with `_rescued jsonb` (if `rescued`) and `_load_id` after the columns and a unique index on
+   * `keys` (if any; their columns NOT NULL); in a short transaction of its own. Remembers that the table is ours.
+   */
+  abstract createTable(
+    name: TableName,
+    columns: readonly { name: string; type: ColumnType }[],
+    options: { keys: readonly string[]; rescued: boolean },
+  ): Promise<void>;
+  /** In a short transaction of its own. Raises `DestinationError` (`schema_mismatch`) naming what stands in the way (a view, ...). */
+  abstract alter(name: TableName, changes: readonly TableChange[]): Promise<void>;
 
   /** Streams the listing into the database and compares it with the ledger there. */
-  abstract stage(listing: AsyncIterable<SourceEntry>): Promise<ListingCounts>;
-  /** The next entries the ledger does not hold, in the order of their paths' bytes. */
+  abstract stage(listing: AsyncIterable<SourceEntry>, holdBack: HoldBack): Promise<ListingCounts>;
+  /** The next entries that are neither in the ledger nor held back, in the order of their paths' bytes. */
   abstract fresh(after: string | null, limit: number): Promise<SourceEntry[]>;
+  /** The next entries of the whole listing, likewise. */
+  abstract listed(after: string | null, limit: number): Promise<SourceEntry[]>;
   /** The next known entries with another fingerprint, likewise. */
   abstract touched(after: string | null, limit: number): Promise<TouchedEntry[]>;
   /** A touched entry proved to be unchanged: remembers its new fingerprint. */
   abstract confirmUnchanged(entry: SourceEntry): Promise<void>;
 
   /**
-   * One destination transaction: `work` copies files; then the fence is checked, the ledger written and all committed together.
-   * Raises `Fenced` when another run has taken over, and then nothing is in.
+   * One destination transaction: `work` loads files; then rows are merged (if there are keys), the fence is checked, the ledger written and all
+   * committed together. Raises `Fenced` when another run has taken over, and then nothing is in. `work` raising rolls all back.
    */
-  abstract batch(table: TableName, work: (batch: Batch) => Promise<LoadedFile[]>): Promise<void>;
+  abstract batch(order: WriteOrder, work: (batch: Batch) => Promise<LoadedFile[]>): Promise<void>;
+
+  /**
+   * One destination transaction that builds the table anew beside the old one from all that `work` loads, and puts it in its place: readers see the
+   * old rows or the new, whole. Grants, owner, comments, defaults, constraints and indexes of the old table are carried over, views on it keep
+   * working. `history`: `replace` makes the files of `work` the whole ledger of the ingestion, `keep` adds them to it.
+   * The lock on the old table lasts only from the end of the loading to the commit.
+   * Raises before anything is loaded `DestinationError` (`schema_mismatch`) with the names of what cannot be carried over: triggers, foreign keys,
+   * row security, partitions or inheritance, publications, materialized views, views of other owners, functions.
+   */
+  abstract rebuild(
+    order: WriteOrder & { history: 'replace' | 'keep' },
+    work: (batch: Batch) => Promise<LoadedFile[]>,
+  ): Promise<void>;
+
+  /** Counts one more failed attempt of each file and says when the next is due; after the last it is quarantined. Under the fence. */
+  abstract recordFailures(files: readonly FailedFile[], settings: string): Promise<FailureState[]>;
 
   /** What the ledger holds with a load id above `after`, oldest first. */
   abstract ledgerSince(after: string | null, limit: number): Promise<LedgerEntry[]>;
