@@ -2,7 +2,7 @@
  * Where data comes from, how it is read and where it goes: the ports `Source` and `Destination` with their adapters, and the formats.
  * Knows nothing of ingestions' schedules, of Prefect or of the control database.
  */
-export { LOAD_ID, MAX_COLUMNS, type ColumnType, type LoadColumn } from './column';
+export { LOAD_ID, MAX_COLUMNS, RESCUED, ROW_NUMBER, type ColumnType, type LoadColumn } from './column';
 export { DuckDb, type DuckDbLimits } from './duckdb';
 export {
   BadFile,
@@ -18,15 +18,26 @@ export { TEXT_ENCODERS } from './copy/text-values';
 export { formatReaders } from './formats';
 export { detectFormat, type FormatName } from './formats/detect';
 export {
+  ENCODINGS,
   FormatReader,
+  rescues,
+  type CopyOrder,
   type CsvDialect,
+  type Encoding,
   type FileInput,
   type Inference,
   type InferredColumn,
   type OpenedFile,
   type ReadPlan,
+  type Refusal,
+  type Rejection,
   type Sink,
 } from './formats/format-reader';
+export { givenDialect, type FormatOptions } from './formats/given-dialect';
+export { Files, type FormatChoice, type ReadableFile, type ReadablePart } from './files';
+export { columnName } from './schema/column-names';
+export { inferAll, together } from './schema/infer';
+export { widened, widens } from './schema/widening';
 export { FileSource, type FileSourceOptions } from './sources/file-source';
 export { Source, type SourceEntry, type SourceFile } from './sources/source';
 export {
@@ -34,11 +45,18 @@ export {
   LoadSession,
   RowRefused,
   type Batch,
+  type FailedFile,
+  type FailureState,
+  type FileWrite,
+  type HoldBack,
   type LedgerEntry,
   type ListingCounts,
   type LoadedFile,
+  type TableChange,
   type TableColumn,
+  type TableInfo,
   type TableName,
   type TouchedEntry,
+  type WriteOrder,
 } from './destinations/destination';
 export { PostgresDestination, type PostgresDestinationOptions } from './destinations/postgres/postgres-destination';

@@ -1,4 +1,4 @@
-import { LOAD_ID } from '@sluice/connectors';
+import { LOAD_ID } from '../column';
 
 /** PostgreSQL cuts longer identifiers. */
 const MAX_BYTES = 63;
