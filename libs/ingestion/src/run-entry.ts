@@ -17,6 +17,7 @@ export interface Entered {
   id: string;
   status: RunStatus;
   startedAt: Date | null;
+  parameters: RunParameters;
 }
 
 type Found = Pick<RunRow, 'id' | 'status' | 'started_at'>;

@@ -6,14 +6,17 @@ import { type Entered, type Entry, enterRun } from './run-entry';
 import { moveRun } from './run-moves';
 import { storedJson } from './stored-json';
 import type {
+  ChangedFiles,
   ColumnRecord,
   FileRecord,
   FormatSpec,
   OnSchemaChange,
+  QualitySpec,
   RunError,
   RunMetrics,
   RunStatus,
   SchemaChange,
+  SchemaSpec,
   SourceSpec,
   DestinationSpec,
 } from './types';
@@ -26,7 +29,10 @@ export interface RunningOrder {
   source: SourceSpec;
   format: FormatSpec;
   destination: DestinationSpec;
+  schema: SchemaSpec;
   on_schema_change: OnSchemaChange;
+  changed_files: ChangedFiles;
+  quality: QualitySpec;
 }
 
 /** The newest schema version of an ingestion, as the data plane left it. */
@@ -50,7 +56,7 @@ export class RunRecorder {
   async findOrder(ingestionId: string): Promise<RunningOrder | null> {
     const [order] = await rowsOf<RunningOrder>(
       this.dataSource,
-      `SELECT id, name, status, source, format, destination, on_schema_change FROM sluice_control.ingestion
+      `SELECT id, name, status, source, format, destination, schema, on_schema_change, changed_files, quality FROM sluice_control.ingestion
        WHERE id = $1 AND status <> 'provisioning'`,
       [ingestionId],
     );
@@ -116,6 +122,20 @@ export class RunRecorder {
     const sql = `SELECT max(load_id)::text AS highest FROM sluice_control.processed_file WHERE ingestion_id = $1`;
     const [found] = await rowsOf<{ highest: string | null }>(this.dataSource, sql, [ingestionId]);
     return found?.highest ?? null;
+  }
+
+  /** Rows of the last runs of this ingestion that ended `success` or `partial` and loaded any, newest first. */
+  async recentRows(ingestionId: string, limit: number): Promise<number[]> {
+    const sql = `SELECT (metrics->>'rows_ingested')::float8 AS rows FROM sluice_control.run
+      WHERE ingestion_id = $1 AND status IN ('success', 'partial') AND (metrics->>'files_processed')::bigint > 0
+      ORDER BY created_at DESC, id DESC LIMIT $2`;
+    return (await rowsOf<{ rows: number }>(this.dataSource, sql, [ingestionId, limit])).map(({ rows }) => rows);
+  }
+
+  /** The ledger was built anew: files of the mirror that `runId` did not load are no longer in. */
+  async forgetFilesNotOf(ingestionId: string, runId: string): Promise<void> {
+    const sql = `DELETE FROM sluice_control.processed_file WHERE ingestion_id = $1 AND status = 'loaded' AND run_id <> $2`;
+    await this.dataSource.query(sql, [ingestionId, runId]);
   }
 
   /** `null` before the first file. */

@@ -1,3 +1,7 @@
+import type { ColumnType, FormatOptions } from '@sluice/connectors';
+
+export type { FormatOptions } from '@sluice/connectors';
+
 /** The parts of an ingestion, in the wire's words (snake_case), so that what is stored, sent and documented has one shape. */
 
 export const INGESTION_STATUSES = ['provisioning', 'draft', 'active', 'paused', 'error'] as const;
@@ -14,26 +18,39 @@ export interface SourceSpec {
   options: Record<string, unknown>;
 }
 
-export const FORMAT_TYPES = ['auto', 'csv', 'json', 'ndjson', 'parquet'] as const;
+export const FORMAT_TYPES = ['auto', 'csv', 'json', 'ndjson', 'parquet', 'avro'] as const;
 export interface FormatSpec {
   type: (typeof FORMAT_TYPES)[number];
+  /** Text formats only (`encoding` for JSON too); what is left out is found out. */
   options: FormatOptions;
 }
-/** Only for csv; what is left out is sniffed. */
-export interface FormatOptions {
-  delimiter?: string;
-  quote?: string;
-  escape?: string;
-  header?: boolean;
+
+/** What is known of the columns before any file is read. */
+export interface SchemaSpec {
+  /** Types by source name; such a type is locked: no file changes it. */
+  columns: Record<string, ColumnType>;
+  /** Every column not named in `columns` is text (nested values stay JSON). */
+  all_text: boolean;
+  /** `given`: the columns are exactly those of `columns`; whatever else a file has is a schema change. Default `infer`. */
+  mode: 'infer' | 'given';
+  /** All types are locked, those found out too. */
+  locked: boolean;
+  /** With `sync_all_columns`: a column that a file no longer has is dropped from the table, with its values. */
+  drop_removed: boolean;
 }
 
-export const WRITE_MODES = ['append'] as const;
+export const WRITE_MODES = ['append', 'merge', 'overwrite'] as const;
 export interface DestinationSpec {
   schema: string;
   table: string;
   write_mode: (typeof WRITE_MODES)[number];
+  /** Source or column names that tell rows apart; with `merge` at least one. */
   merge_keys: string[];
 }
+
+/** What becomes of a loaded path whose content is new: left alone, loaded in place of its old rows, or the run fails. */
+export const CHANGED_FILES = ['skip', 'reload', 'fail'] as const;
+export type ChangedFiles = (typeof CHANGED_FILES)[number];
 
 export const FREQUENCIES = ['hourly', 'daily', 'weekly', 'monthly', 'custom', 'manual'] as const;
 export interface ScheduleSpec {
@@ -51,16 +68,30 @@ export interface ScheduleSpec {
   missed_runs: 'latest' | 'none';
 }
 
-export const ON_SCHEMA_CHANGE = ['ignore', 'append_new_columns', 'fail'] as const;
+export const ON_SCHEMA_CHANGE = ['ignore', 'append_new_columns', 'sync_all_columns', 'rescue', 'fail'] as const;
 export type OnSchemaChange = (typeof ON_SCHEMA_CHANGE)[number];
 
+export const ON_ERROR = ['fail_file', 'skip_rows', 'abort_run'] as const;
 export interface QualitySpec {
-  on_error: 'fail_file';
-  max_rejected_rows: number;
+  /** What a bad row does: fails its file, is left out and kept in `sluice.rejected_row`, or fails the run with nothing loaded. */
+  on_error: (typeof ON_ERROR)[number];
+  /** With `skip_rows`, of one file: a number, or a share of its rows ("5%"); more of them fail the file. `null`: no limit. */
+  max_rejected_rows: number | string | null;
+  /** A run that found new files and has fewer rows fails before it commits. */
   min_rows: number | null;
+  /** A run with more than so many percent fewer rows than the mean of the last five that loaded any fails before it commits. */
   max_drop_percent: number | null;
   max_age_seconds: number | null;
 }
+
+/** What one run is to do; kept with its row, since Prefect gets ids only. */
+export type RunParameters =
+  /** All that is new; of files modified within [from, until) and below the prefix, where given (ISO 8601 with Z). */
+  | { kind: 'load'; from: string | null; until: string | null; path_prefix: string | null }
+  /** The table is built anew, from all files or from those never loaded. */
+  | { kind: 'refresh'; scope: 'full' | 'new_only' }
+  /** Failed and quarantined files are due now: these, or all (`null`). Then all that is new. */
+  | { kind: 'retry'; paths: string[] | null };
 
 export const RUN_STATUSES = [
   'queued',
@@ -107,8 +138,11 @@ export interface RunError {
   retryable: boolean;
 }
 
-/** `loaded`: committed. `failed`: nothing of it is in. `changed`: a loaded path whose content is new now and which was left alone. */
-export type FileStatus = 'loaded' | 'failed' | 'changed';
+/**
+ * `loaded`: committed. `failed`: nothing of it is in, it is tried again at `next_attempt_at`. `quarantined`: failed as often as is allowed; tried again
+ * when it changes, or by hand. `changed`: a loaded path whose content is new now and which was left alone.
+ */
+export type FileStatus = 'loaded' | 'failed' | 'quarantined' | 'changed';
 
 export interface FileRecord {
   path: string;
@@ -119,6 +153,10 @@ export interface FileRecord {
   bytes: number;
   first_error: RunError | null;
   load_id: string | null;
+  /** Failed attempts so far; 0 for all that is loaded. */
+  attempts: number;
+  /** ISO 8601; only of failed files. */
+  next_attempt_at: string | null;
 }
 
 export interface ColumnRecord {
@@ -128,10 +166,18 @@ export interface ColumnRecord {
   name: string;
   /** PostgreSQL type. */
   type: string;
+  /** Nested fields of a column of JSON, as dotted paths. */
+  fields?: string[];
+  /** Its type was given or locked by the person: no file changes it. */
+  locked?: boolean;
 }
 
+/** `column` is the name in the table; of a nested field `column.path`. */
 export interface SchemaChange {
-  kind: 'added' | 'ignored';
+  kind: 'added' | 'removed' | 'widened' | 'nullable' | 'ignored';
   column: string;
+  /** The type now; of a removed one the type it had. */
   type: string;
+  /** With `widened`: the type before. */
+  before?: string;
 }

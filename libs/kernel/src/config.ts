@@ -54,10 +54,32 @@ const environment = z.object({
     .refine((value) => Buffer.from(value, 'base64').length === 32, 'must be 32 bytes in base64')
     .optional()
     .transform((value) => (value === undefined ? undefined : new Secret(Buffer.from(value, 'base64')))),
+  /** Command that looks at files for a preview, in a process of its own; run in SLUICE_RUNNER_WORKING_DIR. */
+  SLUICE_PREVIEW_COMMAND: z.string().min(1).default('node dist/apps/preview/main.js'),
+  /** Memory of the process that makes a preview, MiB. */
+  SLUICE_PREVIEW_MEMORY_MB: wholeNumber(512, 128, 1024 * 1024),
   /** Files that one destination transaction commits, at most. */
   SLUICE_BATCH_FILES: wholeNumber(50, 1, 1000),
   /** Bytes of source files that one destination transaction commits, at most (one larger file goes alone). */
   SLUICE_BATCH_BYTES: wholeNumber(256 * MIB, 1, 1024 * 1024 * MIB),
+  /** Attempts at one file that fails, before it is quarantined. */
+  SLUICE_FILE_ATTEMPTS: wholeNumber(5, 1, 100),
+  /** Seconds before the second attempt at a failed file; each further pause is four times as long, one day at most. */
+  SLUICE_FILE_RETRY_SECONDS: wholeNumber(60, 0, 86_400),
+  /** Attempts within one run at what may pass (connection lost, lock time-out, deadlock, server restarting). */
+  SLUICE_RUN_ATTEMPTS: wholeNumber(6, 1, 100),
+  /** Milliseconds before the second of these attempts; each further pause is twice as long, one minute at most. */
+  SLUICE_RUN_RETRY_MS: wholeNumber(1000, 0, 60_000),
+  /** Bytes of one file after decompression, at most. */
+  SLUICE_MAX_EXPANDED_BYTES: wholeNumber(1024 * 1024 * MIB, 1, Number.MAX_SAFE_INTEGER),
+  /** How many times larger decompression may make a file (counted from its first 64 MiB on). */
+  SLUICE_MAX_EXPANSION_RATIO: wholeNumber(1000, 1, 1_000_000),
+  /** Bytes of one record (a CSV row, a JSON object) or line, at most. */
+  SLUICE_MAX_RECORD_BYTES: wholeNumber(64 * MIB, 1024, 512 * MIB),
+  /** Columns of a file, at most; PostgreSQL has 1,600, two of them are Sluice's. */
+  SLUICE_MAX_COLUMNS: wholeNumber(1598, 1, 1598),
+  /** Levels of nesting in a JSON value, at most. */
+  SLUICE_MAX_DEPTH: wholeNumber(512, 1, 5000),
   /** Seconds without a heartbeat after which another run may take over the lease of a frozen one. */
   SLUICE_LEASE_SECONDS: wholeNumber(60, 2, 3600),
   /** Memory of the Parquet reader, MiB. */
