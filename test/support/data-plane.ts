@@ -53,6 +53,8 @@ export interface Plane {
   /** One run, as a flow run would make it. */
   run(order: RunningOrder, options?: RunOptions): Promise<RunOutcome>;
   rows<T extends QueryResultRow>(sql: string): Promise<T[]>;
+  /** Rows of the control database. */
+  control<T extends QueryResultRow>(sql: string): Promise<T[]>;
   /** Another orchestrator on the same databases, with what is given exchanged. */
   orchestratorWith(parts: Partial<OrchestratorParts>): BatchOrchestrator;
   /** An empty destination and an empty folder again; cheaper than a plane of its own. */
@@ -75,9 +77,10 @@ export async function dataPlane(env: Record<string, string> = {}): Promise<Plane
     DESTINATION_URL: destination.url,
     PREFECT_API_URL: 'http://127.0.0.1:1/api',
     SLUICE_FILE_ROOTS: folder,
-    // What failed is due again at once, and what may pass is tried again at once.
+    // What failed is due again at once, and a run fails at the first fault: tests of attempts say so.
     SLUICE_FILE_RETRY_SECONDS: '0',
     SLUICE_FILE_ATTEMPTS: '100',
+    SLUICE_RUN_ATTEMPTS: '1',
     SLUICE_RUN_RETRY_MS: '1',
     ...env,
   });
@@ -113,6 +116,7 @@ export async function dataPlane(env: Record<string, string> = {}): Promise<Plane
       await client.query('DROP SCHEMA IF EXISTS sluice CASCADE; DROP SCHEMA public CASCADE; CREATE SCHEMA public');
       for (const name of await readdir(folder)) await rm(join(folder, name), { recursive: true, force: true });
     },
+    control: (sql) => dataSource.query(sql),
     rows: async <T extends QueryResultRow>(sql: string) => (await client.query<T>(sql)).rows,
     close: async () => {
       await client.end();
