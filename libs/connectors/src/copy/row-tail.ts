@@ -30,6 +30,11 @@ export class RowTail {
     this.members += `,${JSON.stringify(source)}:${json}`;
   }
 
+  /** Likewise several at once: the members of a JSON object, as they stand between its braces. */
+  rescueMembers(members: string): void {
+    this.members += `,${members}`;
+  }
+
   /** Ends the row of the `record`-th record. */
   write(out: CopyWriter, record: number): void {
     if (this.rescues) this.writeRescued(out);
