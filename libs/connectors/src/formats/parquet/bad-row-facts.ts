@@ -46,5 +46,5 @@ function unfit(record: number, { source, target }: Pair, value: string): string 
 }
 
 function empty(record: number, { source }: Pair): string {
-  return `Row ${record}, column ${source.source}: there is no value, but the column is a merge key. Give every row one.`;
+  return `Row ${record}, column ${source.source}: it is a merge key and has no value. Fill it in.`;
 }

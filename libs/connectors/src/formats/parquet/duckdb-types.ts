@@ -39,12 +39,12 @@ function parseField(text: string): { name: string; type: DuckDbType } {
   return { name, type: parseType(text.slice(whole.length)) };
 }
 
-/** The dotted paths of all fields below a column. The keys of a map are data, not fields. */
-export function nestedFields(type: DuckDbType, path: string): string[] {
+/** The dotted paths of all fields within a value (`zip`, `items[].sku`, in a list itself `[].sku`). The keys of a map are data, not fields. */
+export function nestedFields(type: DuckDbType, path = ''): string[] {
   if (type.kind === 'list') return nestedFields(type.item, `${path}[]`);
   if (type.kind !== 'struct') return [];
   return type.fields.flatMap(({ name, type: inner }) => {
-    const at = `${path}.${name}`;
+    const at = path === '' ? name : `${path}.${name}`;
     return [at, ...nestedFields(inner, at)];
   });
 }

@@ -4,6 +4,7 @@ import type { LoadColumn } from '../../column';
 import { CopyWriter } from '../../copy/copy-writer';
 import { RowTail } from '../../copy/row-tail';
 import { BadRows } from '../bad-rows';
+import { missingOf, requireKeys } from '../declared-columns';
 import {
   type CopyOrder,
   type FileInput,
@@ -37,11 +38,11 @@ export class OpenedParquet implements OpenedFile {
   }
 
   missing(): readonly string[] {
-    const found = new Set(this.wanted.found.map(({ source }) => source));
-    return this.plan.columns.map(({ source }) => source).filter((source) => !found.has(source));
+    return missingOf(this.wanted.found, this.plan);
   }
 
   async copyTo(order: CopyOrder): Promise<number> {
+    requireKeys(this.file.path, this.wanted.found, this.plan);
     const out = new CopyWriter();
     const rows = this.encoder(order, out);
     const send = async () => {

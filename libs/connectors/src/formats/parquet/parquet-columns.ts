@@ -2,13 +2,12 @@ import { keptFraction } from '../../copy/column-encoder';
 import type { ColumnType, LoadColumn } from '../../column';
 import { quoted } from '../../duckdb';
 import type { InferredColumn } from '../format-reader';
-import { anyKeyTwice, anyWithin, type DuckDbType, nestedFields } from './duckdb-types';
+import type { DeclaredColumn, Match } from '../declared-columns';
+import { anyKeyTwice, anyWithin, type DuckDbType } from './duckdb-types';
 import { vectorTypeOf } from './vector-types';
 
 /** A column of a Parquet file. */
-export interface ParquetColumn {
-  /** Its name in the file. */
-  source: string;
+export interface ParquetColumn extends DeclaredColumn {
   /** What DuckDB calls it, which tells `a` from `A`. */
   name: string;
   /** DuckDB's type, e.g. `DECIMAL(10,2)` or `STRUCT(a INTEGER)`. */
@@ -19,6 +18,8 @@ export interface ParquetColumn {
   /** Why the reader cannot give its values unchanged; `null`: it can. */
   unreadable: string | null;
 }
+
+export type Pair = Match<ParquetColumn>;
 
 /** DuckDB's type -> PostgreSQL's. */
 export const PARQUET_TYPES: Readonly<Record<string, ColumnType>> = {
@@ -55,19 +56,12 @@ export function postgresTypeOf({ type, parsed }: Pick<ParquetColumn, 'type' | 'p
 }
 
 export function inferredColumn(column: ParquetColumn): InferredColumn {
-  const fields = nestedFields(column.parsed, column.source).sort();
   return {
     source: column.source,
     type: postgresTypeOf(column),
     why: `The file declares ${column.declared}.`,
-    ...(column.parsed.kind !== 'scalar' && { fields }),
+    ...(column.parsed.kind !== 'scalar' && { fields: column.fields }),
   };
-}
-
-/** A column of the file and where it goes. */
-export interface Pair {
-  source: ParquetColumn;
-  target: LoadColumn;
 }
 
 /** What is selected for one column. */

@@ -4,7 +4,7 @@ import type { DuckDBConnection } from '@duckdb/node-api';
 import { pathLiteral } from '../../duckdb';
 import { BadFile } from '../../errors';
 import type { FileInput } from '../format-reader';
-import { parseType } from './duckdb-types';
+import { nestedFields, parseType } from './duckdb-types';
 import type { ParquetColumn } from './parquet-columns';
 
 /** DuckDB reads longer ones as floating point. */
@@ -66,12 +66,14 @@ function together(described: readonly (readonly unknown[])[], columns: readonly 
   return described.map(([given, type], index): ParquetColumn => {
     const [name, text, parts] = [String(given), String(type), columns[index] ?? []];
     const source = names[index] ?? name;
+    const parsed = parseType(text);
     return {
       // Two columns of the very same name can only be told apart as DuckDB does it.
       source: names.indexOf(source) === index ? source : name,
       name,
       type: text,
-      parsed: parseType(text),
+      parsed,
+      fields: nestedFields(parsed).sort(),
       declared: parts[0] === undefined ? text : declaration(parts[0]),
       unreadable: tooPrecise(parts),
     };
