@@ -60,3 +60,13 @@ export {
   type WriteOrder,
 } from './destinations/destination';
 export { PostgresDestination, type PostgresDestinationOptions } from './destinations/postgres/postgres-destination';
+export { previewOf, type PreviewOptions } from './preview/previewing';
+export type {
+  Preview,
+  PreviewColumn,
+  PreviewLine,
+  PreviewRejection,
+  PreviewSettings,
+  PreviewTask,
+  SchemaHints,
+} from './preview/preview';
