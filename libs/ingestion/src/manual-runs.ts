@@ -1,141 +1,102 @@
-import { randomUUID } from 'node:crypto';
-import { Injectable, Logger } from '@nestjs/common';
-import { Conflict, IngestionNotFound, OrchestrationUnavailable, RunActive, ValueError } from '@sluice/kernel';
+import { Injectable } from '@nestjs/common';
+import { ValueError } from '@sluice/kernel';
 import { rowsOf } from '@sluice/database';
-import { OrchestrationGateway } from '@sluice/orchestration-gateway';
 import { DataSource } from 'typeorm';
-import { Agreement } from './agreement';
-import { isOrphan, messageOf, saying, SENTENCE } from './faults';
-import type { TriggerInput } from './inputs';
-import { CLAIM_SECONDS, type Claim, OperationClaims } from './operation-claims';
-import type { RunRow } from './run.entity';
-import { moveRun, NO_METRICS, runError } from './run-moves';
-import { type ActiveRun, RunSettlement } from './run-settlement';
-import type { Triggered } from './views';
+import { IngestionReads } from './ingestion-reads';
+import type { RefreshInput, RetryInput, TriggerInput } from './inputs';
+import { RefreshEstimation } from './refresh-estimation';
+import { onlyKnown } from './rules';
+import { shown } from './rules/refuse';
+import { loadWindow } from './rules/window';
+import { RunStarter } from './run-starter';
+import { TableSharing } from './table-sharing';
+import type { RunParameters } from './types';
+import type { RefreshEstimate, Triggered } from './views';
 
-/** Starts a run by hand: run row, then flow run. A 503 means that it will not run. */
+export type RefreshScope = Extract<RunParameters, { kind: 'refresh' }>['scope'];
+
+const MAX_PATHS = 1_000;
+
+/** What can be run by hand: all that is new, a part of it, the table anew, what failed. Each is one run, started the same way. */
 @Injectable()
-export class ManualTrigger {
-  private readonly logger = new Logger(ManualTrigger.name);
-
+export class ManualRuns {
   constructor(
     private readonly dataSource: DataSource,
-    private readonly gateway: OrchestrationGateway,
-    private readonly claims: OperationClaims,
-    private readonly agreement: Agreement,
-    private readonly settlement: RunSettlement,
+    private readonly starter: RunStarter,
+    private readonly ingestions: IngestionReads,
+    private readonly sharing: TableSharing,
+    private readonly estimation: RefreshEstimation,
   ) {}
 
   async trigger(ingestionId: string, body: TriggerInput = {}): Promise<Triggered> {
-    refuseLimits(body);
-    try {
-      return await this.claims.hold(ingestionId, 'trigger', (claim) => this.underClaim(claim));
-    } catch (error) {
-      const [active] = error instanceof Conflict ? await this.activeRuns(ingestionId) : [];
-      throw active ? new RunActive(active.id) : error;
-    }
+    return this.starter.start(ingestionId, { trigger: 'manual', parameters: loadWindow(body) });
   }
 
-  private async underClaim(claim: Claim): Promise<Triggered> {
-    const { row } = claim;
-    if (!row.prefect_deployment_id) throw withoutDeployment(row.id);
-    await saying(SENTENCE.trigger, () => this.gateway.assertInitialized());
-    await saying(SENTENCE.trigger, () => this.assertNoneActive(row.id));
-    const runId = await this.queue(row.id);
-    const request = { deploymentId: row.prefect_deployment_id, ingestionId: row.id, runId };
-    const flowRunId = await this.createFlowRun(claim, request);
-    await this.remember(row.id, runId, flowRunId);
-    return { run_id: runId, flow_run_id: flowRunId };
+  async refresh(
+    ingestionId: string,
+    scope: RefreshScope,
+    body: RefreshInput = {},
+  ): Promise<Triggered | RefreshEstimate> {
+    onlyKnown('', body, ['confirm', 'dry_run']);
+    if (body.dry_run === true) return this.estimate(ingestionId, scope);
+    if (body.confirm !== true) throw unconfirmed(scope);
+    return this.starter.start(ingestionId, {
+      trigger: 'refresh',
+      parameters: { kind: 'refresh', scope },
+      assert: (tx, row) => this.sharing.assertAlone(tx, row),
+    });
   }
 
-  /** Runs that have ended in Prefect without their process saying so do not stand in the way. */
-  private async assertNoneActive(ingestionId: string): Promise<void> {
-    for (const run of await this.activeRuns(ingestionId)) {
-      if (!(await this.hasEnded(run))) throw new RunActive(run.id);
-    }
+  async retry(ingestionId: string, body: RetryInput = {}): Promise<Triggered> {
+    onlyKnown('', body, ['paths']);
+    const paths = body.paths === undefined ? null : [...new Set(body.paths)];
+    await this.ingestions.find(ingestionId);
+    if (paths === null) await this.assertAnyFailed(ingestionId);
+    else await this.assertFailed(ingestionId, paths);
+    return this.starter.start(ingestionId, { trigger: 'retry', parameters: { kind: 'retry', paths } });
   }
 
-  private async hasEnded(run: ActiveRun & { forgotten: boolean }): Promise<boolean> {
-    if (!run.flow_run_id) return run.forgotten && this.settlement.settle(run, NEVER_SENT);
-    const end = await this.settlement.findEnded(run.flow_run_id);
-    if (!end) return false;
-    await this.settlement.settle(run, end);
-    return true;
+  private async estimate(ingestionId: string, scope: RefreshScope): Promise<RefreshEstimate> {
+    const row = await this.ingestions.find(ingestionId);
+    await this.sharing.assertAlone(this.dataSource, row);
+    return this.estimation.of(row, scope);
   }
 
-  private async activeRuns(ingestionId: string): Promise<(ActiveRun & { forgotten: boolean })[]> {
-    return rowsOf(
-      this.dataSource,
-      `SELECT id, flow_run_id, status, created_at < now() - make_interval(secs => $2) AS forgotten
-       FROM sluice_control.run WHERE ingestion_id = $1 AND status IN ('queued', 'running') ORDER BY created_at, id`,
-      [ingestionId, CLAIM_SECONDS],
+  private async assertAnyFailed(ingestionId: string): Promise<void> {
+    if ((await rowsOf(this.dataSource, `${FAILED} LIMIT 1`, [ingestionId])).length > 0) return;
+    throw new ValueError(`No file of ingestion ${ingestionId} has failed: there is nothing to try again.`, 'paths');
+  }
+
+  private async assertFailed(ingestionId: string, paths: string[]): Promise<void> {
+    if (paths.length === 0)
+      throw new ValueError('paths [] is empty. Leave it out to try all that failed again.', 'paths');
+    if (paths.length > MAX_PATHS)
+      throw new ValueError(`paths holds ${paths.length} paths. At most ${MAX_PATHS}.`, 'paths');
+    const found = await rowsOf<{ path: string }>(this.dataSource, `${FAILED} AND path = ANY ($2)`, [
+      ingestionId,
+      paths,
+    ]);
+    const failed = new Set(found.map(({ path }) => path));
+    const other = paths.find((path) => !failed.has(path));
+    if (other === undefined) return;
+    throw new ValueError(
+      `paths ${shown(other)} is no failed file of this ingestion. GET /api/v1/ingestions/${ingestionId}/files shows which files failed.`,
+      'paths',
     );
   }
-
-  private async queue(ingestionId: string): Promise<string> {
-    const id = randomUUID();
-    const sql = `INSERT INTO sluice_control.run (id, ingestion_id, trigger, status, metrics) VALUES ($1, $2, 'manual', 'queued', $3)`;
-    await this.dataSource.query(sql, [id, ingestionId, JSON.stringify(NO_METRICS)]).catch((error: unknown) => {
-      throw isOrphan(error) ? new IngestionNotFound(ingestionId) : error;
-    });
-    return id;
-  }
-
-  private async createFlowRun(claim: Claim, request: FlowRunRequest): Promise<string> {
-    try {
-      return (await saying(SENTENCE.trigger, () => this.gateway.createFlowRun(request))).flowRunId;
-    } catch (error) {
-      claim.driftSuspected = isMissing(error);
-      return this.giveUp(request.runId, request.ingestionId, error);
-    }
-  }
-
-  /** A failed row never loads, even if the flow run was made after all. If its process was faster, then it runs. */
-  private async giveUp(runId: string, ingestionId: string, cause: unknown): Promise<string> {
-    const errors = [runError('OrchestrationUnavailable', `It was not started: ${messageOf(cause)}`, true)];
-    if (await moveRun(this.dataSource, runId, { from: 'queued', to: 'failed', errors })) throw cause;
-    const sql = `SELECT flow_run_id, started_at FROM sluice_control.run WHERE id = $1`;
-    const [run] = await rowsOf<Pick<RunRow, 'flow_run_id' | 'started_at'>>(this.dataSource, sql, [runId]);
-    if (!run) throw new IngestionNotFound(ingestionId);
-    if (run.started_at && run.flow_run_id) return run.flow_run_id;
-    throw cause;
-  }
-
-  /** From here on it runs, whatever happens; its process writes the same id when it enters. */
-  private async remember(ingestionId: string, runId: string, flowRunId: string): Promise<void> {
-    const sql = `UPDATE sluice_control.run SET flow_run_id = $2 WHERE id = $1 RETURNING id`;
-    const rows = await rowsOf(this.dataSource, sql, [runId, flowRunId]).catch((error: unknown) => {
-      this.logger.warn(`Flow run ${flowRunId} of run ${runId} is not recorded yet: ${messageOf(error)}`);
-      return [runId];
-    });
-    if (rows.length > 0) return;
-    await this.agreement.yieldToDeletion(ingestionId);
-    throw new IngestionNotFound(ingestionId);
-  }
 }
 
-interface FlowRunRequest {
-  deploymentId: string;
-  ingestionId: string;
-  runId: string;
-}
+const FAILED = `
+SELECT path FROM sluice_control.processed_file WHERE ingestion_id = $1 AND status IN ('failed', 'quarantined')`;
 
-/** The gateway's word for a deployment that somebody removed from Prefect: the reconciler makes it again. */
-function isMissing(error: unknown): boolean {
-  return error instanceof OrchestrationUnavailable && error.reason === 'not_initialized';
-}
+const DOES = {
+  full: 'The table would be built anew from all files.',
+  new_only: 'The table would be built anew from the files that were never loaded; its rows would go.',
+} as const satisfies Record<RefreshScope, string>;
 
-const NEVER_SENT = { status: 'failed', because: 'It was never handed to Prefect.' } as const;
-
-function withoutDeployment(id: string): ValueError {
+function unconfirmed(scope: RefreshScope): ValueError {
   return new ValueError(
-    `Ingestion ${id} does not have a deployment. Please configure a schedule to enable execution.`,
-    'schedule',
+    `confirm is not true. ${DOES[scope]} Send {"confirm": true} to do it, or {"dry_run": true} to see how much it is.`,
+    'confirm',
   );
-}
-
-function refuseLimits(body: TriggerInput): void {
-  const given = Object.entries(body).find(([, value]) => value !== undefined && value !== null)?.[0];
-  if (given !== undefined)
-    throw new ValueError(`${given} is not available yet. Leave it out to load all that is new.`, given);
 }

@@ -1,0 +1,124 @@
+import { randomUUID } from 'node:crypto';
+import { Injectable, Logger } from '@nestjs/common';
+import { Conflict, IngestionNotFound, OrchestrationUnavailable, RunActive, ValueError } from '@sluice/kernel';
+import { rowsOf, type SqlRunner } from '@sluice/database';
+import { OrchestrationGateway } from '@sluice/orchestration-gateway';
+import { DataSource } from 'typeorm';
+import { ActiveRuns } from './active-runs';
+import { Agreement } from './agreement';
+import { isOrphan, messageOf, saying, SENTENCE } from './faults';
+import type { IngestionRow } from './ingestion.entity';
+import { type Claim, OperationClaims } from './operation-claims';
+import type { RunRow } from './run.entity';
+import { moveRun, NO_METRICS, runError } from './run-moves';
+import type { RunParameters, RunTrigger } from './types';
+import type { Triggered } from './views';
+
+export interface StartRequest {
+  trigger: RunTrigger;
+  parameters: RunParameters;
+  /** What else must hold, asked in the transaction that queues the run; what it raises leaves nothing behind. */
+  assert?: (tx: SqlRunner, row: IngestionRow) => Promise<void>;
+}
+
+/** The one way to start a run by hand, whatever it is to do: run row, then flow run. A 503 means that it will not run. */
+@Injectable()
+export class RunStarter {
+  private readonly logger = new Logger(RunStarter.name);
+
+  constructor(
+    private readonly dataSource: DataSource,
+    private readonly gateway: OrchestrationGateway,
+    private readonly claims: OperationClaims,
+    private readonly agreement: Agreement,
+    private readonly active: ActiveRuns,
+  ) {}
+
+  /** Errors: `ValueError` (no deployment), `IngestionNotFound`, `RunActive`, `Conflict`, `OrchestrationUnavailable`, those of `assert`. */
+  async start(ingestionId: string, request: StartRequest): Promise<Triggered> {
+    try {
+      return await this.claims.hold(ingestionId, 'trigger', (claim) => this.underClaim(claim, request));
+    } catch (error) {
+      const [run] = error instanceof Conflict ? await this.active.of(ingestionId) : [];
+      throw run ? new RunActive(run.id) : error;
+    }
+  }
+
+  private async underClaim(claim: Claim, request: StartRequest): Promise<Triggered> {
+    const { row } = claim;
+    if (!row.prefect_deployment_id) throw withoutDeployment(row.id);
+    await saying(SENTENCE.trigger, () => this.gateway.assertInitialized());
+    await saying(SENTENCE.trigger, () => this.active.assertNone(row.id));
+    const runId = await this.queue(row, request);
+    const flowRun = { deploymentId: row.prefect_deployment_id, ingestionId: row.id, runId };
+    const flowRunId = await this.createFlowRun(claim, flowRun);
+    await this.remember(row.id, runId, flowRunId);
+    return { run_id: runId, flow_run_id: flowRunId };
+  }
+
+  private async queue(row: IngestionRow, { trigger, parameters, assert }: StartRequest): Promise<string> {
+    const id = randomUUID();
+    const values = [id, row.id, trigger, JSON.stringify(parameters), JSON.stringify(NO_METRICS)];
+    const insert = async (tx: SqlRunner) => {
+      await assert?.(tx, row);
+      await tx.query(QUEUE, values);
+    };
+    await this.dataSource.transaction(insert).catch((error: unknown) => {
+      throw isOrphan(error) ? new IngestionNotFound(row.id) : error;
+    });
+    return id;
+  }
+
+  private async createFlowRun(claim: Claim, request: FlowRunRequest): Promise<string> {
+    try {
+      return (await saying(SENTENCE.trigger, () => this.gateway.createFlowRun(request))).flowRunId;
+    } catch (error) {
+      claim.driftSuspected = isMissing(error);
+      return this.giveUp(request.runId, request.ingestionId, error);
+    }
+  }
+
+  /** A failed row never loads, even if the flow run was made after all. If its process was faster, then it runs. */
+  private async giveUp(runId: string, ingestionId: string, cause: unknown): Promise<string> {
+    const errors = [runError('OrchestrationUnavailable', `It was not started: ${messageOf(cause)}`, true)];
+    if (await moveRun(this.dataSource, runId, { from: 'queued', to: 'failed', errors })) throw cause;
+    const sql = `SELECT flow_run_id, started_at FROM sluice_control.run WHERE id = $1`;
+    const [run] = await rowsOf<Pick<RunRow, 'flow_run_id' | 'started_at'>>(this.dataSource, sql, [runId]);
+    if (!run) throw new IngestionNotFound(ingestionId);
+    if (run.started_at && run.flow_run_id) return run.flow_run_id;
+    throw cause;
+  }
+
+  /** From here on it runs, whatever happens; its process writes the same id when it enters. */
+  private async remember(ingestionId: string, runId: string, flowRunId: string): Promise<void> {
+    const sql = `UPDATE sluice_control.run SET flow_run_id = $2 WHERE id = $1 RETURNING id`;
+    const rows = await rowsOf(this.dataSource, sql, [runId, flowRunId]).catch((error: unknown) => {
+      this.logger.warn(`Flow run ${flowRunId} of run ${runId} is not recorded yet: ${messageOf(error)}`);
+      return [runId];
+    });
+    if (rows.length > 0) return;
+    await this.agreement.yieldToDeletion(ingestionId);
+    throw new IngestionNotFound(ingestionId);
+  }
+}
+
+const QUEUE = `
+INSERT INTO sluice_control.run (id, ingestion_id, trigger, parameters, status, metrics) VALUES ($1, $2, $3, $4, 'queued', $5)`;
+
+interface FlowRunRequest {
+  deploymentId: string;
+  ingestionId: string;
+  runId: string;
+}
+
+/** The gateway's word for a deployment that somebody removed from Prefect: the reconciler makes it again. */
+function isMissing(error: unknown): boolean {
+  return error instanceof OrchestrationUnavailable && error.reason === 'not_initialized';
+}
+
+function withoutDeployment(id: string): ValueError {
+  return new ValueError(
+    `Ingestion ${id} does not have a deployment. Please configure a schedule to enable execution.`,
+    'schedule',
+  );
+}
