@@ -59,6 +59,7 @@ export {
   type TouchedEntry,
   type WriteOrder,
 } from './destinations/destination';
+export { DestinationAdmin, type RejectedRow, type RejectedRowsQuery } from './destinations/postgres/destination-admin';
 export { PostgresDestination, type PostgresDestinationOptions } from './destinations/postgres/postgres-destination';
 export { previewOf, type PreviewOptions } from './preview/previewing';
 export type {
