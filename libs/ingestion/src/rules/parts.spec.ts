@@ -1,4 +1,5 @@
 import { ValueError } from '@sluice/kernel';
+import type { FormatInput } from '../inputs';
 import {
   assertKeysKnown,
   changedFiles,
@@ -106,7 +107,7 @@ describe('format', () => {
       },
       ...{ decimal: ',', date_format: 'DD.MM.YYYY', timestamp_format: 'YYYY-MM-DDTHH:mm:ss.SSS' },
     } as const;
-    const input = { type: 'csv', options: { ...options, null_values: [...options.null_values] } };
+    const input: FormatInput = { type: 'csv', options: { ...options, null_values: [...options.null_values] } };
     expect(formatSpec(input)).toEqual(input);
     expect(formatSpec({ ...input, type: 'auto' }).options).toEqual(options);
     expect(formatSpec({ type: 'ndjson', options: { encoding: 'utf-16le' } }).options).toEqual({ encoding: 'utf-16le' });
