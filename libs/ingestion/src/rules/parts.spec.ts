@@ -96,18 +96,14 @@ describe('format', () => {
   });
 
   it('takes all that can be said of a text file', () => {
-    const options = {
-      ...{
-        delimiter: ';',
-        quote: '',
-        header: false,
-        skip_lines: 2,
-        encoding: 'windows-1252',
-        null_values: ['', 'n/a'],
-      },
-      ...{ decimal: ',', date_format: 'DD.MM.YYYY', timestamp_format: 'YYYY-MM-DDTHH:mm:ss.SSS' },
-    } as const;
-    const input: FormatInput = { type: 'csv', options: { ...options, null_values: [...options.null_values] } };
+    const options: FormatInput['options'] = {
+      ...{ delimiter: ';', quote: '', header: false, skip_lines: 2, null_values: ['', 'n/a'] },
+      encoding: 'windows-1252',
+      decimal: ',',
+      date_format: 'DD.MM.YYYY',
+      timestamp_format: 'YYYY-MM-DDTHH:mm:ss.SSS',
+    };
+    const input: FormatInput = { type: 'csv', options };
     expect(formatSpec(input)).toEqual(input);
     expect(formatSpec({ ...input, type: 'auto' }).options).toEqual(options);
     expect(formatSpec({ type: 'ndjson', options: { encoding: 'utf-16le' } }).options).toEqual({ encoding: 'utf-16le' });
