@@ -45,7 +45,7 @@ function isText({ type }: LoadColumn): boolean {
 }
 
 /** Eleven bits with a sign (PostgreSQL, numeric_typmod_scale). */
-function scaleOf(modifier: number): number {
+export function scaleOf(modifier: number): number {
   return (((modifier - 4) & 0x7ff) ^ 1024) - 1024;
 }
 
