@@ -34,8 +34,15 @@ function partsOf({ source, format, schema, settings }: PreviewTask, duckDb: Duck
     path: source.path,
     pattern: source.file_pattern,
     roots: settings.SLUICE_FILE_ROOTS,
+    tempDir: settings.SLUICE_TEMP_DIR,
+    limits: { expandedBytes: settings.SLUICE_MAX_EXPANDED_BYTES, ratio: settings.SLUICE_MAX_EXPANSION_RATIO },
   });
-  return { files: new Files(folder, formatReaders(duckDb), format), format, hints: schema };
+  const limits = {
+    recordBytes: settings.SLUICE_MAX_RECORD_BYTES,
+    columns: settings.SLUICE_MAX_COLUMNS,
+    depth: settings.SLUICE_MAX_DEPTH,
+  };
+  return { files: new Files(folder, formatReaders(duckDb, limits), format), format, hints: schema };
 }
 
 function duckDbOf({ settings }: PreviewTask): DuckDb {

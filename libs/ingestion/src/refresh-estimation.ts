@@ -48,10 +48,13 @@ export class RefreshEstimation {
   }
 
   private sourceOf({ source }: IngestionRow): Source {
+    const { config } = this;
     return new FileSource({
       path: source.path,
       pattern: source.file_pattern,
-      roots: this.config.SLUICE_FILE_ROOTS,
+      roots: config.SLUICE_FILE_ROOTS,
+      tempDir: config.SLUICE_TEMP_DIR,
+      limits: { expandedBytes: config.SLUICE_MAX_EXPANDED_BYTES, ratio: config.SLUICE_MAX_EXPANSION_RATIO },
     });
   }
 }
