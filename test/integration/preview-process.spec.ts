@@ -126,7 +126,7 @@ describe('a preview', () => {
     );
     const response = await preview(api);
     expect([response.status, response.body.columns]).toEqual([200, FOUND.columns]);
-    expect(response.body.warnings.at(-1)).toMatch(/^It found more than an answer may hold\./);
+    expect((response.body as Preview).warnings.at(-1)).toMatch(/^It found more than an answer may hold\./);
   });
 });
 

@@ -75,16 +75,22 @@ function killGroup(pid: number | undefined): void {
   }
 }
 
+/** Pieces are joined only where a line ends: a line may be long. */
 function lastLine(stream: Readable, maxBytes: number, tooMuch: () => void): () => string | null {
-  let [line, open, bytes] = [null as string | null, '', 0];
+  let [line, open, bytes] = [null as string | null, [] as string[], 0];
   stream.setEncoding('utf8').on('data', (text: string) => {
     bytes += Buffer.byteLength(text);
     if (bytes > maxBytes) return tooMuch();
-    const lines = `${open}${text}`.split('\n');
-    open = lines.pop() ?? '';
-    line = lines.at(-1) ?? line;
+    const end = text.lastIndexOf('\n');
+    if (end === -1) return open.push(text);
+    line = lastOf([...open, text.slice(0, end)].join(''));
+    open = [text.slice(end + 1)];
   });
   return () => line;
+}
+
+function lastOf(lines: string): string {
+  return lines.slice(lines.lastIndexOf('\n') + 1);
 }
 
 function tail(stream: Readable): () => string {

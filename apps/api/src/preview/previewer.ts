@@ -12,7 +12,7 @@ const PATIENCE_MS = 10_000;
 /** When the process hands over what it has by itself; the rest is for starting and ending it. */
 const DEADLINE_MS = 8_000;
 const MAX_AT_ONCE = 2;
-const MAX_ANSWER_BYTES = 32 * 1024 * 1024;
+const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
 
 const NOTHING: Preview = {
   ...{ columns: [], rows: [], files: 0, bytes: 0 },
