@@ -35,7 +35,6 @@ export async function mergeRound(it, round) {
   await makePeer(client, MERGED, PEER);
   await client.query(`INSERT INTO ${PEER} SELECT ${(await columnsOf(client)).join(', ')} FROM ${MERGED}`);
   await link(join(at.merge, '2-next.csv'), join(folder, '2-next.csv'));
-  /** @type {[() => Promise<void>, () => Promise<void>]} */
   let peerSeconds = NaN;
   let ours = { seconds: NaN, memory: /** @type {number | null} */ (null) };
   const turns = [
