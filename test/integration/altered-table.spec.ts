@@ -3,7 +3,7 @@ import { Client } from 'pg';
 import { DestinationError, type LoadColumn, PostgresDestination } from '@sluice/connectors';
 import { Secret } from '@sluice/kernel';
 import { freshDatabase, type TestDatabase } from '../support/database';
-import { dataPlane } from '../support/data-plane';
+import { ALL_NEW, dataPlane } from '../support/data-plane';
 
 describe('a table whose columns are not what the run believes', () => {
   let database: TestDatabase;
@@ -16,12 +16,12 @@ describe('a table whose columns are not what the run believes', () => {
   it('takes no binary value of another type, and nothing of the batch', async () => {
     const destination = new PostgresDestination({ url: new Secret(database.url), leaseSeconds: 60 });
     const session = await destination.acquire(randomUUID(), randomUUID());
-    const table = { schema: 'public', table: 't' };
+    const order = { table: { schema: 'public', table: 't' }, keys: [], columns: [], rescued: false };
     const believed: LoadColumn[] = [{ source: 'amount', name: 'amount', type: 'double precision' }];
     try {
-      await session?.createTable(table, [{ name: 'amount', type: 'bigint' }]);
-      const loading = session?.batch(table, async (batch) => {
-        await batch.copy(believed, () => Promise.resolve(0));
+      await session?.createTable(order.table, [{ name: 'amount', type: 'bigint' }], { keys: [], rescued: false });
+      const loading = session?.batch(order, async (batch) => {
+        await batch.file((file) => file.copy(believed, () => Promise.resolve(0)));
         return [];
       });
       await expect(loading).rejects.toThrow(DestinationError);
@@ -34,13 +34,15 @@ describe('a table whose columns are not what the run believes', () => {
   it('takes no value that a scale it got meanwhile would round', async () => {
     const destination = new PostgresDestination({ url: new Secret(database.url), leaseSeconds: 60 });
     const session = await destination.acquire(randomUUID(), randomUUID());
-    const table = { schema: 'public', table: 't' };
+    const order = { table: { schema: 'public', table: 't' }, keys: [], columns: [], rescued: false };
     const client = new Client({ connectionString: database.url });
     await client.connect();
     try {
       await client.query('CREATE TABLE public.t (amount numeric(10,2), _load_id bigint)');
-      const loading = session?.batch(table, async (batch) => {
-        await batch.copy([{ source: 'amount', name: 'amount', type: 'numeric' }], () => Promise.resolve(0));
+      const loading = session?.batch(order, async (batch) => {
+        await batch.file((file) =>
+          file.copy([{ source: 'amount', name: 'amount', type: 'numeric' }], () => Promise.resolve(0)),
+        );
         return [];
       });
       await expect(loading).rejects.toThrow('The table "public"."t" was altered while it was loaded (amount)');
@@ -76,7 +78,12 @@ describe('one flow run executed by two processes', () => {
         scheduled: false,
       });
       const start = () =>
-        plane.orchestrator.runIngestion({ order, runId, executor: randomUUID(), signal, report: silent });
+        plane.orchestrator.runIngestion({
+          ...{ order, runId, parameters: ALL_NEW },
+          executor: randomUUID(),
+          signal,
+          report: silent,
+        });
       expect(await start()).toMatchObject({ status: 'success' });
       expect(await start()).toBeNull();
       expect(await plane.recorder.stateOf(runId)).toMatchObject({ status: 'success' });
@@ -102,6 +109,7 @@ describe('one flow run executed by two processes', () => {
       const outcome = await plane.orchestrator.runIngestion({
         order,
         runId,
+        parameters: ALL_NEW,
         executor: randomUUID(),
         signal,
         report: silent,

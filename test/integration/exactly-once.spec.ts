@@ -21,6 +21,7 @@ afterAll(() => plane.close());
 const backends =
   "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'sluice %'";
 const ROWS = 300_000;
+const INTO_T = { table: { schema: 'public', table: 't' }, keys: [], columns: [], rescued: false };
 
 function destination(leaseSeconds: number, url = plane.destinationUrl): PostgresDestination {
   return new PostgresDestination({ url: new Secret(url), leaseSeconds });
@@ -172,7 +173,7 @@ describe('the lease', () => {
     const order = await plane.order();
     await plane.run(order);
     const session = await acquired(order.id);
-    const commit = session.batch({ schema: 'public', table: 't' }, async () => {
+    const commit = session.batch(INTO_T, async () => {
       await plane.rows(`UPDATE sluice.lease SET fence = fence + 1 WHERE ingestion = '${order.id}'`);
       return [];
     });
@@ -200,7 +201,7 @@ async function frozenInItsCommit(ingestionId: string): Promise<[commit: Promise<
   const session = await acquired(ingestionId, 2, wire.url);
   let goOn: () => void = () => undefined;
   const waiting = new Promise<void>((resolve) => (goOn = resolve));
-  const commit = session.batch({ schema: 'public', table: 't' }, async () => {
+  const commit = session.batch(INTO_T, async () => {
     wire.freeze();
     await waiting;
     return [];
@@ -261,7 +262,10 @@ it('a run whose server falls silent in the middle of a load ends by itself, and 
   const order = await plane.order();
   const wire = await Wire.to(plane.destinationUrl);
   const behindWire = plane.orchestratorWith({ destination: destination(2, wire.url) });
-  const [outcome] = await Promise.all([plane.run(order, { orchestrator: behindWire }), copying().then(() => wire.freeze())]);
+  const [outcome] = await Promise.all([
+    plane.run(order, { orchestrator: behindWire }),
+    copying().then(() => wire.freeze()),
+  ]);
   expect(outcome).toMatchObject({ status: 'failed', errors: [{ error_type: 'connectivity', retryable: true }] });
   expect((await untilNotSkipped(() => plane.run(order))).status).toBe('success');
   await loadedOnce();

@@ -3,10 +3,12 @@ import {
   type FailureState,
   type LoadedFile,
   LoadError,
+  type Place,
   type RowRefused,
   type SourceEntry,
 } from '@sluice/connectors';
 import type { FileRecord, RunError, RunMetrics } from '@sluice/ingestion';
+import { RunAborted, SchemaChanged } from './faults';
 
 /** Errors kept of one run; more help nobody. */
 export const MAX_ERRORS = 100;
@@ -73,15 +75,22 @@ export class Tally {
 
 /** What a fault looks like on the wire. */
 export function toRunError(error: unknown, file: string | null): RunError {
-  const place = error instanceof BadFile ? error.place : {};
+  const { file: guilty = null, place = {} } = placeOf(error);
   return {
-    file,
+    file: file ?? guilty,
     line: place.line ?? null,
     column: place.column ?? null,
     error_type: error instanceof LoadError ? error.type : 'unknown',
     message: error instanceof Error ? error.message : String(error),
     retryable: error instanceof LoadError && error.retry === 'later',
   };
+}
+
+/** Faults of a whole run name the file they came about by. */
+function placeOf(error: unknown): { file?: string; place?: Place } {
+  if (error instanceof BadFile) return { place: error.place };
+  if (error instanceof RunAborted) return { file: error.file, place: error.reason.place };
+  return error instanceof SchemaChanged ? { file: error.file } : {};
 }
 
 /** A row the server refused, told as the file's fault with the line of the file. */
