@@ -4,8 +4,9 @@ import type { FormatName } from './detect';
 import type { FormatReader } from './format-reader';
 import { JsonReader } from './json/json-reader';
 import { ParquetReader } from './parquet/parquet-reader';
+import type { TextLimits } from './text-pass';
 
 /** One reader for each format. */
-export function formatReaders(duckDb: DuckDb): Record<FormatName, FormatReader> {
-  return { csv: new CsvReader(duckDb), json: new JsonReader(), parquet: new ParquetReader(duckDb) };
+export function formatReaders(duckDb: DuckDb, limits: TextLimits): Record<FormatName, FormatReader> {
+  return { csv: new CsvReader(duckDb, limits), json: new JsonReader(limits), parquet: new ParquetReader(duckDb) };
 }
