@@ -58,7 +58,7 @@ class Converter {
     if (type instanceof types.EnumType) return { kind: 'enum', symbols: type.symbols };
     if (type instanceof types.FixedType) return { kind: 'fixed', size: type.size, logical: null };
     if (type instanceof types.WrappedUnionType)
-      return { kind: 'union', branches: (type.types).map((branch) => this.convert(branch)) };
+      return { kind: 'union', branches: type.types.map((branch) => this.convert(branch)) };
     return { kind: type.typeName as Primitive, logical: null };
   }
 
