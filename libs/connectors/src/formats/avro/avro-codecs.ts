@@ -1,4 +1,3 @@
-import { Readable } from 'node:stream';
 import { promisify } from 'node:util';
 import { crc32, inflateRaw } from 'node:zlib';
 import { Decompress } from 'fzstd';
@@ -40,10 +39,21 @@ function zstandard(block: Buffer, limit: number): Buffer {
   return parts.all;
 }
 
-async function bzip2(block: Buffer, limit: number): Promise<Buffer> {
+function bzip2(block: Buffer, limit: number): Promise<Buffer> {
   const parts = new Parts(limit);
-  for await (const part of Readable.from([block]).pipe(bunzip2()) as AsyncIterable<Buffer>) parts.add(part);
-  return parts.all;
+  const stream = bunzip2();
+  return new Promise((resolve, reject) => {
+    stream.on('error', reject).on('end', () => resolve(parts.all));
+    stream.on('data', (part: Buffer) => {
+      try {
+        parts.add(part);
+      } catch (error) {
+        stream.destroy();
+        reject(error instanceof Error ? error : new Error(String(error)));
+      }
+    });
+    stream.end(block);
+  });
 }
 
 class Parts {

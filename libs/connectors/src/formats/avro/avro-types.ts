@@ -54,11 +54,11 @@ class Converter {
     if (type instanceof Noted) return { ...this.convert(type.underlyingType), logical: type.logical } as AvroType;
     if (type instanceof types.RecordType) return this.record(type);
     if (type instanceof types.ArrayType) return { kind: 'array', items: this.convert(type.itemsType) };
-    if (type instanceof types.MapType) return { kind: 'map', values: this.convert(type.valuesType) };
+    if (type instanceof types.MapType) return { kind: 'map', values: this.convert(type.valuesType as Type) };
     if (type instanceof types.EnumType) return { kind: 'enum', symbols: type.symbols };
     if (type instanceof types.FixedType) return { kind: 'fixed', size: type.size, logical: null };
     if (type instanceof types.WrappedUnionType)
-      return { kind: 'union', branches: (type.types as Type[]).map((branch) => this.convert(branch)) };
+      return { kind: 'union', branches: type.types.map((branch) => this.convert(branch)) };
     return { kind: type.typeName as Primitive, logical: null };
   }
 

@@ -2,7 +2,7 @@ import type { DuckDBConnection } from '@duckdb/node-api';
 import { typeName } from '../../copy/column-encoder';
 import type { RawRecord, RowFault } from '../bad-rows';
 import type { BadRow } from './chunk-encoder';
-import type { Pair } from './parquet-columns';
+import type { Pair, ParquetColumn } from './parquet-columns';
 import { badRowsQuery, type Wanted } from './parquet-query';
 
 /** What is wrong with a row that was left out. */
@@ -25,26 +25,25 @@ export async function factsOf(
   return rows.map((row, index) => factsOfOne(row, wanted, told[index] ?? []));
 }
 
-function factsOfOne(bad: BadRow, { pairs }: Wanted, [, json, flagged, ...texts]: readonly unknown[]): BadRowFacts {
+function factsOfOne(bad: BadRow, wanted: Wanted, [, json, flagged, ...texts]: readonly unknown[]): BadRowFacts {
   const { record, refusal } = bad;
   const bytes = Buffer.from(String(json));
   const raw = { record, line: null, bytes, start: 0, end: bytes.length };
   // Messages call a row number a line, for that is what it is to who looks for it.
   if (refusal !== null) return { fault: { type: 'destination', line: record, ...refusal }, raw };
-  const index = bad.column ?? Number(flagged);
-  const pair = pairs[index] as Pair;
-  const value = texts[index];
-  const reason = typeof value === 'string' ? unfit(record, pair, value) : empty(record, pair);
-  return { fault: { type: 'type_mismatch', line: record, column: pair.source.source, reason }, raw };
+  const { found, pairs } = wanted;
+  const source = (bad.column === null ? found[Number(flagged)] : pairs[bad.column]?.source) as ParquetColumn;
+  const problem = problemOf(texts[found.indexOf(source)], source, pairs);
+  const reason = `Row ${record}, column ${source.source}: ${problem}`;
+  return { fault: { type: 'type_mismatch', line: record, column: source.source, reason }, raw };
 }
 
-function unfit(record: number, { source, target }: Pair, value: string): string {
-  const problem = value.includes('\0')
+function problemOf(value: unknown, source: ParquetColumn, pairs: readonly Pair[]): string {
+  if (typeof value !== 'string') return 'it is a merge key and has no value. Fill it in.';
+  const target = pairs.find((pair) => pair.source === source)?.target;
+  const nul = value.includes('\0') || target === undefined;
+  const problem = nul
     ? 'holds a NUL character, which PostgreSQL cannot store'
     : `cannot be stored as ${typeName(target)} without changing it`;
-  return `Row ${record}, column ${source.source}: ${value.replaceAll('\0', '\u2400')} ${problem}. Correct the value.`;
-}
-
-function empty(record: number, { source }: Pair): string {
-  return `Row ${record}, column ${source.source}: it is a merge key and has no value. Fill it in.`;
+  return `${value.replaceAll('\0', '\u2400')} ${problem}. Correct the value.`;
 }

@@ -84,6 +84,22 @@ export function asJson({ name: plain, type, parsed }: ParquetColumn): string {
   return `to_json(${name})::VARCHAR`;
 }
 
+/** Likewise, but valid JSON in any case: a nested value with something that JSON has no number for becomes the text that DuckDB shows of it. */
+export function rescuedJson(column: ParquetColumn): string {
+  const name = quoted(column.name);
+  const odd = anyWithin(column.parsed, name, notFinite);
+  if (column.parsed.kind === 'scalar' || odd === null) return asJson(column);
+  return `CASE WHEN ${odd} THEN to_json(${name}::VARCHAR)::VARCHAR ELSE ${asJson(column)} END`;
+}
+
+function notFinite(type: string, value: string): string | null {
+  return /^(FLOAT|DOUBLE)$/.test(type) ? `NOT isfinite(${value})` : null;
+}
+
+function holdsNul(type: string, value: string): string | null {
+  return type === 'VARCHAR' ? `contains(${value}, chr(0))` : null;
+}
+
 /** Likewise of a value that has become text already. */
 export function jsonOfText({ type, parsed }: ParquetColumn, text: string): string {
   const isNumber = /^(DECIMAL|FLOAT|DOUBLE|U?(TINY|SMALL|BIG|HUGE)?INT)/.test(type) && /^-?\d/.test(text);
@@ -99,7 +115,7 @@ export function unfitWhen(pair: Pair): string | null {
 
 /** When there is nothing of the value that PostgreSQL could keep, not even as JSON: it holds a NUL character. */
 export function unstorableWhen({ name, parsed }: ParquetColumn): string | null {
-  return anyWithin(parsed, quoted(name), (type, value) => (type === 'VARCHAR' ? `contains(${value}, chr(0))` : null));
+  return anyWithin(parsed, quoted(name), holdsNul);
 }
 
 function scalarTests(pair: Pair): string[] {
@@ -121,10 +137,8 @@ function scalarTests(pair: Pair): string[] {
 function nestedTests(source: ParquetColumn, target: LoadColumn): string[] {
   if (!isJson(target)) return ['text', 'character varying'].includes(target.type) ? [] : ['true'];
   const name = quoted(source.name);
-  const unknownToJson = anyWithin(source.parsed, name, (type, value) =>
-    /^(FLOAT|DOUBLE)$/.test(type) ? `NOT isfinite(${value})` : type === 'VARCHAR' ? `contains(${value}, chr(0))` : null,
-  );
-  return [unknownToJson, anyKeyTwice(source.parsed, name)].filter((test) => test !== null);
+  const tests = [anyWithin(source.parsed, name, (type, value) => notFinite(type, value) ?? holdsNul(type, value))];
+  return [...tests, anyKeyTwice(source.parsed, name)].filter((test) => test !== null);
 }
 
 /** A moment with a zone and one without are two things; which zone was meant must not be guessed. */

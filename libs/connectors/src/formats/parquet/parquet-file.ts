@@ -125,8 +125,9 @@ function misread(file: FileInput, error: unknown): BadFile {
   const reason = told.replaceAll(/(['"])\/[^'"]*\//g, '$1').replace(/[.!]?$/, '.');
   const [type, remedy] = /out of memory/i.test(reason)
     ? (['limit', 'Raise SLUICE_READER_MEMORY_MB, or write smaller row groups.'] as const)
-    : /encrypt/i.test(reason)
-      ? (['malformed', 'Sluice has no keys: write the file without encryption.'] as const)
+    : // Where only columns are encrypted, DuckDB does not understand the footer.
+      /encrypt|TProtocolException/i.test(reason)
+      ? (['malformed', 'If it is encrypted, write it without encryption: Sluice has no keys.'] as const)
       : (['malformed', 'Write the file again.'] as const);
   return new BadFile(type, `${file.path} cannot be read as Parquet: ${reason} ${remedy}`, {}, { cause: error });
 }

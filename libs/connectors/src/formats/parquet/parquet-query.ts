@@ -1,6 +1,7 @@
 import { literal, quoted } from '../../duckdb';
+import type { LoadColumn } from '../../column';
 import type { ReadPlan } from '../format-reader';
-import { asJson, type Pair, type ParquetColumn, unfitWhen, unstorableWhen, valueOf } from './parquet-columns';
+import { type Pair, type ParquetColumn, rescuedJson, unfitWhen, unstorableWhen, valueOf } from './parquet-columns';
 
 /** What of a file is asked for. */
 export interface Wanted {
@@ -26,17 +27,17 @@ export const MAX_RAW = 64 * 1024;
 const MAX_SHOWN = 60;
 
 /**
- * What there is to tell of bad rows (their numbers, ascending): number, the row as JSON, which of the pairs is bad (`null`: the query finds none),
- * and each pair's value as text.
+ * What there is to tell of bad rows (their numbers, ascending): number, the row as JSON, which of the columns found is bad (`null`: the query
+ * sees none), and the value of each as text.
  */
 export function badRowsQuery(wanted: Wanted, records: readonly number[]): string {
-  const { found, pairs, table } = wanted;
+  const { found, table } = wanted;
   const [first, last] = [records[0] ?? 1, records.at(-1) ?? 1];
   // Names that no column has, for a column would come before them.
   const longest = Math.max(0, ...found.map(({ name }) => name.length));
   const [row, number] = ['r'.repeat(longest + 1), 'n'.repeat(longest + 1)];
-  const cases = badWhen(wanted).map(({ when, pair }) => `WHEN ${when} THEN ${pairs.indexOf(pair)}`);
-  const texts = pairs.map(({ source }) => `left(${quoted(source.name)}::VARCHAR, ${MAX_SHOWN})`);
+  const cases = badWhen(wanted).map(({ when, source }) => `WHEN ${when} THEN ${found.indexOf(source)}`);
+  const texts = found.map(({ name }) => `left(${quoted(name)}::VARCHAR, ${MAX_SHOWN})`);
   const told = [
     number,
     `left(to_json(${row})::VARCHAR, ${MAX_RAW})`,
@@ -58,18 +59,32 @@ function fittingValue(pair: Pair): string {
 }
 
 /** Per column, when it makes its row a bad one. */
-function badWhen({ pairs, plan }: Wanted): { pair: Pair; when: string }[] {
-  return pairs.flatMap((pair) => {
-    const empty = pair.target.required === true ? `${quoted(pair.source.name)} IS NULL` : null;
-    const unfit = isRescued(pair, plan) ? unrescuable(pair) : unfitWhen(pair);
-    const tests = [empty, unfit].filter((test) => test !== null);
-    return tests.length === 0 ? [] : [{ pair, when: `(${tests.join(' OR ')})` }];
+function badWhen({ found, pairs, plan }: Wanted): { source: ParquetColumn; when: string }[] {
+  const targets = new Map(pairs.map(({ source, target }) => [source, target]));
+  return found.flatMap((source) => {
+    const target = targets.get(source);
+    const tests =
+      target === undefined
+        ? [lostWhen(source, plan)]
+        : [emptyWhen(source, target), misfitWhen({ source, target }, plan)];
+    const some = tests.filter((test) => test !== null);
+    return some.length === 0 ? [] : [{ source, when: `(${some.join(' OR ')})` }];
   });
 }
 
-function unrescuable(pair: Pair): string | null {
+function emptyWhen({ name }: ParquetColumn, { required }: LoadColumn): string | null {
+  return required === true ? `${quoted(name)} IS NULL` : null;
+}
+
+function misfitWhen(pair: Pair, plan: Wanted['plan']): string | null {
   const [unfit, unstorable] = [unfitWhen(pair), unstorableWhen(pair.source)];
-  return unfit === null || unstorable === null ? null : `(${unfit} AND ${unstorable})`;
+  if (unfit === null || !isRescued(pair, plan)) return unfit;
+  return unstorable === null ? null : `(${unfit} AND ${unstorable})`;
+}
+
+/** A column that is not in the plan. */
+function lostWhen(source: ParquetColumn, { unknown }: Wanted['plan']): string | null {
+  return unknown === 'rescue' ? unstorableWhen(source) : null;
 }
 
 /** What has no column or does not fit, as the members of a JSON object; NULL when that is nothing. */
@@ -83,7 +98,7 @@ function rescuedMembers({ found, pairs, plan }: Wanted): string {
   const all = [...unfit, ...unknown.map((source) => ({ source, when: `${quoted(source.name)} IS NOT NULL` }))];
   const members = all.map(({ source, when }) => {
     const key = literal(`${JSON.stringify(source.source)}:`);
-    return `CASE WHEN ${when} THEN ${key} || ${asJson(source)} END`;
+    return `CASE WHEN ${when} THEN ${key} || ${rescuedJson(source)} END`;
   });
   return all.length === 0 ? 'NULL::VARCHAR' : `nullif(concat_ws(',', ${members.join(', ')}), '')`;
 }
