@@ -19,9 +19,9 @@ describe('a table whose columns are not what the run believes', () => {
     const table = { schema: 'public', table: 't' };
     const believed: LoadColumn[] = [{ source: 'amount', name: 'amount', type: 'double precision' }];
     try {
-      await session?.createTable(table, [{ name: 'amount', type: 'bigint' }]);
-      const loading = session?.batch(table, async (batch) => {
-        await batch.copy(believed, () => Promise.resolve(0));
+      await session?.createTable(table, [{ name: 'amount', type: 'bigint' }], { keys: [], rescued: false });
+      const loading = session?.batch({ table, keys: [], columns: believed, rescued: false }, async (batch) => {
+        await batch.file((file) => file.copy(believed, () => Promise.resolve(0)));
         return [];
       });
       await expect(loading).rejects.toThrow(DestinationError);
@@ -39,8 +39,9 @@ describe('a table whose columns are not what the run believes', () => {
     await client.connect();
     try {
       await client.query('CREATE TABLE public.t (amount numeric(10,2), _load_id bigint)');
-      const loading = session?.batch(table, async (batch) => {
-        await batch.copy([{ source: 'amount', name: 'amount', type: 'numeric' }], () => Promise.resolve(0));
+      const columns: LoadColumn[] = [{ source: 'amount', name: 'amount', type: 'numeric' }];
+      const loading = session?.batch({ table, keys: [], columns, rescued: false }, async (batch) => {
+        await batch.file((file) => file.copy(columns, () => Promise.resolve(0)));
         return [];
       });
       await expect(loading).rejects.toThrow('The table "public"."t" was altered while it was loaded (amount)');
