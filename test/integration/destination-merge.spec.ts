@@ -89,6 +89,21 @@ describe('a batch that merges', () => {
     expect(await plane.values('SELECT name FROM t WHERE id = 1')).toEqual(['a late']);
   });
 
+  it('begins again with the next file when the first one fails after its rejected rows', async () => {
+    const session = await plane.session();
+    await session.createTable(plane.table, COLUMNS, { keys: ['id'], rescued: false });
+    await session.batch(MERGE, async (batch) => {
+      const failing = batch.file(async (file) => {
+        await file.reject('a', none());
+        await send(file, COLUMNS, [[int(1), text('x')]]);
+        throw new Error('too many rejected');
+      });
+      await expect(failing).rejects.toThrow('too many rejected');
+      return [await put(batch, 'b', COLUMNS, [[int(2), text('y')]])];
+    });
+    expect(await table()).toEqual([{ id: 2, name: 'y' }]);
+  });
+
   it('takes the place of rows of earlier batches, and inserts the new ones', async () => {
     await mergeFiles({
       a: [
@@ -318,6 +333,32 @@ describe('a batch that merges', () => {
 });
 
 describe('two ingestions that merge into one table', () => {
+  // The rows lie in the table in the other order; the lock on the middle one lets both get half way.
+  it('one of which deletes in another order than the other writes are not ended by a deadlock', async () => {
+    const first = await plane.session();
+    await first.createTable(plane.table, COLUMNS, { keys: ['id'], rescued: false });
+    await plane.client.query("INSERT INTO t VALUES (3, 'old', 0), (2, 'old', 0), (1, 'old', 0)");
+    await plane.client.query('BEGIN; SELECT FROM t WHERE id = 2 FOR UPDATE');
+    const replacing = first.batch(MERGE, async (batch) => {
+      await batch.file((file) => file.replace('0'));
+      return [];
+    });
+    const second = await plane.session();
+    await plane.waiting(1);
+    const merging = second.batch(MERGE, async (batch) => [
+      await put(
+        batch,
+        'a',
+        COLUMNS,
+        [1, 2, 3].map((id) => [int(id), text('new')]),
+      ),
+    ]);
+    await plane.waiting(2);
+    await plane.client.query('COMMIT');
+    await Promise.all([replacing, merging]);
+    expect(await plane.values('SELECT name FROM t')).toEqual(['new', 'new', 'new']);
+  });
+
   it('wait for each other: none is ended by a deadlock, no key is doubled, and replacing takes part', async () => {
     const ids = Array.from({ length: 300 }, (_, n) => n);
     const first = await plane.session();
@@ -358,4 +399,8 @@ function numeric(value: string): Buffer {
   bytes.writeInt16BE(scale, 6);
   bytes.writeInt16BE(Number.parseInt(value, 10), 8);
   return bytes;
+}
+
+async function* none(): AsyncGenerator<never> {
+  // No row was rejected.
 }

@@ -316,7 +316,7 @@ describe('while a table is rebuilt', () => {
       const writer = new Client({ connectionString: plane.url });
       await writer.connect();
       other = writer.query("INSERT INTO public.t VALUES (5, 'theirs')").finally(() => writer.end());
-      await waitsFor(1);
+      await plane.waiting(1);
       return file('a', [1, 'x'])(batch);
     });
     await other;
@@ -352,7 +352,7 @@ describe('while a table is rebuilt', () => {
       });
       rebuilding.catch(() => undefined);
       if (when === 'lock') {
-        await waitsFor(1);
+        await plane.waiting(1);
         await endWriters();
         await plane.client.query('COMMIT');
       }
@@ -368,14 +368,6 @@ async function endWriters(): Promise<void> {
   await plane.client.query(
     "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'sluice run %'",
   );
-}
-
-/** Until so many sessions of this database wait for a lock. */
-async function waitsFor(count: number): Promise<void> {
-  const statement = `SELECT count(*)::int FROM pg_locks WHERE NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`;
-  const deadline = Date.now() + 15_000;
-  while (((await plane.values(statement))[0] as number) < count && Date.now() < deadline)
-    await new Promise((resolve) => setTimeout(resolve, 10));
 }
 
 async function* rejection() {
