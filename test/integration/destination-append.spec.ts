@@ -36,7 +36,11 @@ describe('a batch that appends', () => {
       { id: null, name: 'y' },
       { id: null, name: 'z' },
     ]);
-    expect(await plane.rows('SELECT l.path, l.rows, count(*) AS found FROM sluice.ledger l JOIN t ON t._load_id = l.load_id GROUP BY 1, 2 ORDER BY 1')).toEqual([
+    expect(
+      await plane.rows(
+        'SELECT l.path, l.rows, count(*) AS found FROM sluice.ledger l JOIN t ON t._load_id = l.load_id GROUP BY 1, 2 ORDER BY 1',
+      ),
+    ).toEqual([
       { path: 'a', rows: '1', found: '1' },
       { path: 'b', rows: '2', found: '2' },
     ]);
@@ -79,7 +83,15 @@ describe('a batch that appends', () => {
     const session = await plane.session();
     await session.createTable(plane.table, [ID], { keys: [], rescued: true });
     await session.batch(order([ID], { rescued: true }), async (batch) => [
-      await put(batch, 'a', [ID], [[int(1), jsonb('{"new": 2}')], [int(2), null]]),
+      await put(
+        batch,
+        'a',
+        [ID],
+        [
+          [int(1), jsonb('{"new": 2}')],
+          [int(2), null],
+        ],
+      ),
       await put(batch, 'b', [], [[jsonb('{"x": 1}')]]),
     ]);
     expect(await plane.rows('SELECT id, _rescued FROM t ORDER BY id')).toEqual([
@@ -128,9 +140,21 @@ describe('a batch that appends', () => {
       await batch.file((file) => file.reject('c', one({ raw: 'nul \0' })));
       return [];
     });
-    expect(await plane.rows('SELECT path, record, line, column_name, error_type, reason, raw FROM sluice.rejected_row ORDER BY path')).toEqual([
+    expect(
+      await plane.rows(
+        'SELECT path, record, line, column_name, error_type, reason, raw FROM sluice.rejected_row ORDER BY path',
+      ),
+    ).toEqual([
       { path: 'a', record: '7', line: null, column_name: null, error_type: 'malformed', reason: 'It is bad.', raw },
-      { path: 'c', record: '7', line: '9', column_name: 'id', error_type: 'malformed', reason: 'It is bad.', raw: 'nul \u2400' },
+      {
+        path: 'c',
+        record: '7',
+        line: '9',
+        column_name: 'id',
+        error_type: 'malformed',
+        reason: 'It is bad.',
+        raw: 'nul \u2400',
+      },
     ]);
   });
 
@@ -198,11 +222,14 @@ describe('a column of a type that nothing of ours writes', () => {
   });
 
   it('is none where the binary form is known: domains, enums, citext', async () => {
-    await plane.client.query(`CREATE EXTENSION citext SCHEMA public; CREATE DOMAIN short AS varchar(3); CREATE TYPE mood AS ENUM ('sad', 'ok');
+    await plane.client
+      .query(`CREATE EXTENSION citext SCHEMA public; CREATE DOMAIN short AS varchar(3); CREATE TYPE mood AS ENUM ('sad', 'ok');
       CREATE TABLE t (s short, m mood, c citext, x xml, g int GENERATED ALWAYS AS (1) STORED, i int GENERATED ALWAYS AS IDENTITY, _load_id bigint)`);
     const session = await plane.session();
     const info = await session.table(plane.table);
-    expect(info?.columns.map(({ name, encodes, modifier, generated }) => ({ name, encodes, modifier, generated }))).toEqual([
+    expect(
+      info?.columns.map(({ name, encodes, modifier, generated }) => ({ name, encodes, modifier, generated })),
+    ).toEqual([
       { name: 's', encodes: 'character varying', modifier: 7, generated: false },
       { name: 'm', encodes: 'text', modifier: -1, generated: false },
       { name: 'c', encodes: 'text', modifier: -1, generated: false },

@@ -83,6 +83,8 @@ export interface DestinationPlane {
   rows<T extends QueryResultRow>(sql: string, values?: unknown[]): Promise<T[]>;
   /** The first column of all rows. */
   values(sql: string, values?: unknown[]): Promise<unknown[]>;
+  /** Until so many sessions wait for a lock. */
+  waiting(count: number): Promise<void>;
   /** An empty database again. */
   clean(): Promise<void>;
   close(): Promise<void>;
@@ -118,6 +120,14 @@ export async function destinationPlane(): Promise<DestinationPlane> {
     rows,
     values: async (sql, values = []) =>
       (await rows(sql, values)).map((row) => Object.values(row as object)[0] as unknown),
+    waiting: async (count) => {
+      const statement =
+        'SELECT count(*)::int AS n FROM pg_stat_activity WHERE datname = current_database() AND cardinality(pg_blocking_pids(pid)) > 0';
+      for (let tries = 0; (await rows<{ n: number }>(statement))[0]?.n !== count; tries++) {
+        if (tries === 1000) throw new Error(`there are not ${count} sessions that wait for a lock`);
+        await new Promise((resolve) => setTimeout(resolve, 10));
+      }
+    },
     clean: async () => {
       await closeAll();
       await client.query('DROP SCHEMA IF EXISTS sluice CASCADE; DROP SCHEMA public CASCADE; CREATE SCHEMA public');

@@ -85,7 +85,7 @@ export class DestinationAdmin {
         if (relation === null) return 'missing';
         if (!relation.ours) return 'not_ours';
         await client.query(`DROP TABLE ${nameOf(table)}`).catch((error: unknown) => {
-          throw asDefinitionError(error, `The table ${nameOf(table)}`);
+          throw asDefinitionError(error, `The table ${nameOf(table)} cannot be dropped`);
         });
         await disclaimTable(client, table);
         return 'dropped';

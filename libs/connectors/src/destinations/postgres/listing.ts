@@ -16,14 +16,15 @@ const KNOWN = 'sluice.ledger g ON g.ingestion = $1 AND g.path = l.path';
 const HELD = `EXISTS (SELECT FROM sluice.failed_file f WHERE f.ingestion = $1 AND f.path = l.path AND f.fingerprint = l.fingerprint
   AND f.settings = $2 AND (f.next_attempt_at IS NULL OR f.next_attempt_at > now()))`;
 const ENTRY = 'l.path, l.bytes::float8, l.fingerprint, l.modified_at AS "modifiedAt"';
-/** $3: the path to go on after, $4: how many. */
+/** $3: the path to go on after, $4: how many. Said of the ledger too: from its index's beginning, each page would take longer than the last. */
 const PAGE = 'l.path > $3 COLLATE "C"';
+const KNOWN_OF_PAGE = `${KNOWN} AND g.path > $3 COLLATE "C"`;
 const ORDER = 'ORDER BY l.path LIMIT $4';
 
-const FRESH = `SELECT ${ENTRY} FROM pg_temp.listing l LEFT JOIN ${KNOWN} WHERE ${PAGE} AND g.path IS NULL AND NOT ${HELD} ${ORDER}`;
+const FRESH = `SELECT ${ENTRY} FROM pg_temp.listing l LEFT JOIN ${KNOWN_OF_PAGE} WHERE ${PAGE} AND g.path IS NULL AND NOT ${HELD} ${ORDER}`;
 const LISTED = `SELECT ${ENTRY} FROM pg_temp.listing l WHERE l.path > $1 COLLATE "C" ORDER BY l.path LIMIT $2`;
 const TOUCHED = `
-SELECT ${ENTRY}, g.version, g.rows::float8, g.load_id AS "loadId" FROM pg_temp.listing l JOIN ${KNOWN} AND g.fingerprint <> l.fingerprint
+SELECT ${ENTRY}, g.version, g.rows::float8, g.load_id AS "loadId" FROM pg_temp.listing l JOIN ${KNOWN_OF_PAGE} AND g.fingerprint <> l.fingerprint
 WHERE ${PAGE} AND NOT ${HELD} ${ORDER}`;
 
 const COUNTS = `

@@ -76,10 +76,10 @@ export function asDestinationError(error: unknown): Error {
   );
 }
 
-/** Like `asDestinationError`, of a definition: what stands in its way is told with its name. */
+/** Like `asDestinationError`, of a definition: what stands in its way is told with its name. `what`: "The table t cannot be dropped". */
 export function asDefinitionError(error: unknown, what: string): Error {
   if (!(error instanceof DatabaseError) || !IN_THE_WAY.test(error.code ?? '')) return asDestinationError(error);
-  const message = `${what} cannot be changed as its files need it: ${saidBy(error)}. Change what stands in the way, or the ingestion, and run again.`;
+  const message = `${what}: ${saidBy(error)}. Change what stands in the way, or the ingestion.`;
   return new DestinationError('schema_mismatch', message, 'never', { cause: error });
 }
 

@@ -92,6 +92,8 @@ async function define(client: Client, table: TableName, work: () => Promise<void
       await work();
     });
   } catch (error) {
-    throw error instanceof DatabaseError ? asDefinitionError(error, `The table ${nameOf(table)}`) : error;
+    throw error instanceof DatabaseError
+      ? asDefinitionError(error, `The table ${nameOf(table)} cannot be altered`)
+      : error;
   }
 }

@@ -11,10 +11,10 @@ export interface CarryOver {
 
 /** $1: the old table, $2: the quoted name. Views go on under their own identity: what depends on them does not notice. */
 const VIEWS = `
-SELECT DISTINCT v.oid, format('CREATE OR REPLACE VIEW %s%s AS %s', v.oid::regclass,
+SELECT DISTINCT v.oid, format('CREATE OR REPLACE VIEW %I.%I%s AS %s', n.nspname, v.relname,
   (SELECT format(' WITH (%s)', string_agg(format('%I = %L', option_name, option_value), ', ')) FROM pg_options_to_table(v.reloptions) HAVING count(*) > 0),
   pg_get_viewdef(v.oid)) AS statement
-FROM pg_depend d JOIN pg_rewrite r ON d.classid = 'pg_rewrite'::regclass AND r.oid = d.objid JOIN pg_class v ON v.oid = r.ev_class
+FROM pg_depend d JOIN pg_rewrite r ON d.classid = 'pg_rewrite'::regclass AND r.oid = d.objid JOIN pg_class v ON v.oid = r.ev_class JOIN pg_namespace n ON n.oid = v.relnamespace
 WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = $1 AND v.relkind = 'v' AND $2::text <> '' ORDER BY v.oid`;
 
 const SEQUENCES = `

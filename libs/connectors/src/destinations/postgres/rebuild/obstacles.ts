@@ -25,17 +25,16 @@ said (what) AS (
   UNION ALL SELECT 'a security label' FROM pg_seclabel WHERE objoid = $1 AND classoid = 'pg_class'::regclass
   UNION ALL SELECT format('extension %I', extname) FROM pg_depend d JOIN pg_extension e ON e.oid = refobjid
     WHERE d.classid = 'pg_class'::regclass AND objid = $1 AND refclassid = 'pg_extension'::regclass
-  UNION ALL SELECT CASE WHEN d.classid = 'pg_rewrite'::regclass
-      THEN (SELECT format('%s %s', CASE relkind WHEN 'm' THEN 'materialized view' WHEN 'v' THEN 'view' ELSE 'rule on' END, r.ev_class::regclass)
-        FROM pg_rewrite r JOIN pg_class v ON v.oid = r.ev_class WHERE r.oid = d.objid)
-      ELSE pg_describe_object(d.classid, d.objid, 0) END
+  UNION ALL SELECT coalesce((SELECT format('%s %s', CASE relkind WHEN 'm' THEN 'materialized view' ELSE 'view' END, v.oid::regclass)
+        FROM pg_rewrite r JOIN pg_class v ON v.oid = r.ev_class WHERE d.classid = 'pg_rewrite'::regclass AND r.oid = d.objid AND rulename = '_RETURN'),
+      pg_describe_object(d.classid, d.objid, d.objsubid))
     FROM pg_depend d, t WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = $1
     AND d.classid NOT IN ('pg_attrdef'::regclass, 'pg_statistic_ext'::regclass, 'pg_trigger'::regclass, 'pg_policy'::regclass, 'pg_publication_rel'::regclass)
     AND NOT (d.classid = 'pg_type'::regclass AND d.deptype = 'i')
     AND NOT (d.classid = 'pg_class'::regclass AND (SELECT relkind IN ('i', 'S', 't') OR EXISTS (SELECT FROM pg_inherits WHERE inhrelid = d.objid AND inhparent = $1) FROM pg_class WHERE oid = d.objid))
     AND NOT (d.classid = 'pg_constraint'::regclass AND (SELECT contype = 'f' OR conrelid = $1 FROM pg_constraint WHERE oid = d.objid))
     AND NOT (d.classid = 'pg_rewrite'::regclass AND (SELECT ev_class = $1 OR (rulename = '_RETURN' AND ev_class IN (SELECT oid FROM views)) FROM pg_rewrite WHERE oid = d.objid))
-  UNION ALL SELECT pg_describe_object(d.classid, d.objid, 0) FROM t JOIN pg_type y ON y.oid = t.reltype JOIN pg_depend d
+  UNION ALL SELECT pg_describe_object(d.classid, d.objid, d.objsubid) FROM t JOIN pg_type y ON y.oid = t.reltype JOIN pg_depend d
     ON d.refclassid = 'pg_type'::regclass AND d.refobjid IN (y.oid, y.typarray) AND d.deptype <> 'i'
 )
 SELECT DISTINCT what FROM said ORDER BY what`;

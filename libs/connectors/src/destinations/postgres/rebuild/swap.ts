@@ -8,7 +8,7 @@ import { readCarryOver } from './carry-over';
 import type { BuiltIndex } from './indexes';
 import { refuseObstacles } from './obstacles';
 
-const LOCK_TRIES = 40;
+const LOCK_TRIES = 20;
 /** Below the server's deadlock_timeout (1 s): whoever waits for us while we wait for them is not the one who is ended. */
 const LOCK_MS = 300;
 const PAUSE_MS = 200;
@@ -42,7 +42,7 @@ export async function swap(client: Client, { name, old, fresh, indexes }: Swap):
   try {
     for (const statement of statements) await client.query(statement);
   } catch (error) {
-    throw asDefinitionError(error, `The table ${nameOf(name)}`);
+    throw asDefinitionError(error, `The table ${nameOf(name)} cannot be replaced by the new one`);
   }
 }
 
