@@ -94,23 +94,33 @@ function sinkOf({ columns }: OpenedFile, { take, budget }: Wanted, reading: Read
   };
 }
 
-/** The same input, which ends where the budget does. A reader may begin anew: what it read last counts. */
+/** The same input, which ends where the budget does. A reader may begin anew: what it opened last counts, the rest may still read ahead. */
 function counted(input: FileInput, budget: number, reading: Reading): FileInput {
   const before = reading.read;
+  let opened = 0;
   const open = (): Readable => {
-    reading.read = before;
-    reading.whole = true;
-    return Readable.from(upTo(input.open(), budget, reading), { objectMode: true, highWaterMark: 1 });
+    const mine = (opened += 1);
+    const count = (read: number, cut: boolean): void => {
+      if (mine === opened) Object.assign(reading, { read: before + read, whole: !cut });
+    };
+    count(0, false);
+    return Readable.from(upTo(input.open(), budget - before, count), { objectMode: true, highWaterMark: 1 });
   };
   return { path: input.path, bytes: input.bytes, open, localPath: () => input.localPath() };
 }
 
-async function* upTo(bytes: Readable, budget: number, reading: Reading): AsyncGenerator<Buffer> {
+async function* upTo(
+  bytes: Readable,
+  budget: number,
+  count: (read: number, cut: boolean) => void,
+): AsyncGenerator<Buffer> {
+  let read = 0;
   for await (const chunk of bytes as AsyncIterable<Buffer>) {
-    reading.read += chunk.length;
+    read += chunk.length;
+    count(read, false);
     yield chunk;
-    if (reading.read < budget) continue;
-    reading.whole = false;
+    if (read < budget) continue;
+    count(read, true);
     return;
   }
 }
