@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import pg from 'pg';
-import { ended } from './load.mjs';
+import { ended } from './sluice.mjs';
 import { benchStack, call, median } from './stack.mjs';
 
 const TRIGGERS = 10;

@@ -14,14 +14,18 @@ const ZONES = [
 const HEADER =
   'trip_id,vendor,pickup_at,dropoff_at,passengers,distance_km,rate_code,store_and_fwd,payment,fare,tip,total,zone,note\n';
 
-/** Writes `rows` trips, always the same for the same number; 2,000,000 are 206 MB. @param {string} path @param {number} rows */
-export async function writeTrips(path, rows) {
+/**
+ * Writes `rows` trips, always the same for the same numbers; 2,000,000 are 206 MB.
+ * @param {string} path @param {number} rows @param {{ firstId?: number, seed?: number }} [from]
+ */
+export async function writeTrips(path, rows, { firstId = 1, seed = SEED } = {}) {
   const file = createWriteStream(path);
-  const random = generator(SEED);
+  const random = generator(seed);
+  const lastId = firstId + rows - 1;
   let text = HEADER;
-  for (let id = 1; id <= rows; id++) {
+  for (let id = firstId; id <= lastId; id++) {
     text += trip(id, random);
-    if (text.length < 1_000_000 && id < rows) continue;
+    if (text.length < 1_000_000 && id < lastId) continue;
     if (!file.write(text)) await once(file, 'drain');
     text = '';
   }

@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { QualitySpec } from '@sluice/ingestion';
+import type { QualitySpec, RunParameters } from '@sluice/ingestion';
 import { dataPlane, type OrderOverrides, type Plane } from '../support/data-plane';
 
 let plane: Plane;
@@ -173,7 +173,7 @@ describe('a file that fails again and again', () => {
     await patient.run(order);
     await patient.write('b.csv', 'id\nx\n');
     for (let n = 0; n < 3; n++) await patient.run(order);
-    const retry = { kind: 'retry', paths: ['b.csv'] } as const;
+    const retry: RunParameters = { kind: 'retry', paths: ['b.csv'] };
     expect((await patient.run(order, { parameters: retry })).metrics).toMatchObject({ files_failed: 1 });
     expect((await patient.run(order)).metrics).toMatchObject({ files_failed: 0 });
     const otherwise = { ...order, on_schema_change: 'sync_all_columns' } as const;

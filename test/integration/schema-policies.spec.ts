@@ -176,7 +176,7 @@ test('append_new_columns keeps a nested field as a schema version of its own', a
   expect(await lastChanges(order)).toEqual({
     version: 2,
     file: 'b.ndjson',
-    changes: [{ kind: 'added', column: 'items.[].count', type: 'json' }],
+    changes: [{ kind: 'added', column: 'items[].count', type: 'json' }],
   });
 });
 

@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RunParameters } from '@sluice/ingestion';
-import { dataPlane, type Plane } from '../support/data-plane';
+import { dataPlane, type OrderOverrides, type Plane } from '../support/data-plane';
 
 let plane: Plane;
 beforeAll(async () => {
@@ -10,8 +10,8 @@ beforeAll(async () => {
 beforeEach(() => plane.clean());
 afterAll(() => plane.close());
 
-const MERGE = { write_mode: 'merge', merge_keys: ['id'] } as const;
-const OVERWRITE = { write_mode: 'overwrite' } as const;
+const MERGE: OrderOverrides = { write_mode: 'merge', merge_keys: ['id'] };
+const OVERWRITE: OrderOverrides = { write_mode: 'overwrite' };
 
 async function table(columns = 'id::int AS id, v'): Promise<unknown[]> {
   return plane.rows(`SELECT ${columns} FROM t ORDER BY id, 2`);
@@ -47,7 +47,7 @@ describe('merge', () => {
 
   it.each([
     ['a row without its key fails its file with the line', 'id,v\n,x\n', { line: 2, column: 'id' }],
-    ['a file without the key fails', 'v\nx\n', { error_type: 'destination' }],
+    ['a file without the key fails', 'v\nx\n', { error_type: 'schema_mismatch' }],
   ])('%s', async (_, content, error) => {
     const order = await plane.order(MERGE);
     await plane.write('a.csv', 'id,v\n1,x\n');
@@ -112,7 +112,9 @@ describe('overwrite', () => {
       { path: 'c.csv' },
     ]);
     expect(
-      await plane.control("SELECT path FROM sluice_control.processed_file WHERE status = 'loaded' ORDER BY path"),
+      await plane.control(
+        `SELECT path FROM sluice_control.processed_file WHERE status = 'loaded' AND ingestion_id = '${order.id}' ORDER BY path`,
+      ),
     ).toEqual([{ path: 'b.csv' }, { path: 'c.csv' }]);
   });
 

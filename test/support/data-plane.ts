@@ -90,6 +90,8 @@ export async function dataPlane(env: Record<string, string> = {}): Promise<Plane
     destination: new PostgresDestination({
       url: new Secret(destination.url),
       leaseSeconds: config.SLUICE_LEASE_SECONDS,
+      fileAttempts: config.SLUICE_FILE_ATTEMPTS,
+      fileRetrySeconds: config.SLUICE_FILE_RETRY_SECONDS,
     }),
     recorder,
   };

@@ -116,7 +116,8 @@ export async function destinationPlane(): Promise<DestinationPlane> {
       return session;
     },
     rows,
-    values: async (sql, values = []) => (await rows(sql, values)).map((row) => Object.values(row as object)[0] as unknown),
+    values: async (sql, values = []) =>
+      (await rows(sql, values)).map((row) => Object.values(row as object)[0] as unknown),
     clean: async () => {
       await closeAll();
       await client.query('DROP SCHEMA IF EXISTS sluice CASCADE; DROP SCHEMA public CASCADE; CREATE SCHEMA public');

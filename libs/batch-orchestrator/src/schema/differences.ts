@@ -21,11 +21,29 @@ export function widerType(column: KnownColumn, inferred: InferredColumn): Column
   return type === column.type ? null : type;
 }
 
-/** Nested fields a file brings to known columns: `source.path` as readers report them. */
-export function newFields(column: LoadColumn, unknown: readonly string[]): string[] {
-  const prefix = `${column.source}.`;
-  const paths = unknown.filter((name) => name.startsWith(prefix)).map((name) => name.slice(prefix.length));
-  return column.fields === undefined ? [] : paths.filter((path) => !column.fields?.includes(path));
+/** How readers name a nested field: `address.zip` of the column `address`, `items[].sku` of `items`. */
+export function fieldName(column: string, path: string): string {
+  return path.startsWith('[') ? `${column}${path}` : `${column}.${path}`;
+}
+
+/** The path within the column; `null`: it is no field of this column. */
+function pathWithin(column: string, name: string): string | null {
+  const rest = name.startsWith(column) ? name.slice(column.length) : '';
+  if (rest.startsWith('[]')) return rest;
+  return rest.startsWith('.') ? rest.slice(1) : null;
+}
+
+/** The paths of nested fields, of those a file brings, that a watched column does not know. */
+export function newFields(column: LoadColumn, names: readonly string[]): string[] {
+  const { fields, source } = column;
+  if (fields === undefined) return [];
+  return names.flatMap((name) => pathWithin(source, name) ?? []).filter((path) => !fields.includes(path));
+}
+
+/** Whether this is the column or, of a column of JSON, a field that may be in it. */
+export function isKnownAs(column: LoadColumn, name: string): boolean {
+  if (column.source === name) return true;
+  return pathWithin(column.source, name) !== null && newFields(column, [name]).length === 0;
 }
 
 /** `+ new, - gone, ~ name old -> new`, for a person. */

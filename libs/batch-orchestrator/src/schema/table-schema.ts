@@ -13,7 +13,7 @@ import {
 } from '@sluice/connectors';
 import type { RunningOrder, RunRecorder, SchemaChange } from '@sluice/ingestion';
 import { Drift, SchemaChanged } from '../faults';
-import { type KnownColumn, newFields, told, watchedFields } from './differences';
+import { fieldName, isKnownAs, type KnownColumn, newFields, told, watchedFields } from './differences';
 import { Hints } from './hints';
 import { keyNames, withKeys } from './merge-keys';
 import { POLICY, type Policy } from './policy';
@@ -132,12 +132,9 @@ export class TableSchema {
     return { ...this.dialect, ...this.files.given };
   }
 
-  /** A column by its source name, or a nested field of one by `source.path`. */
+  /** A column by its source name, or a nested field of one as readers name it. */
   private knows(name: string): boolean {
-    return this.columns.some(
-      (column) =>
-        column.source === name || (name.startsWith(`${column.source}.`) && newFields(column, [name]).length === 0),
-    );
+    return this.columns.some((column) => isKnownAs(column, name));
   }
 
   /** Adds the columns not known yet, and the nested fields that are new, and keeps all as the next version. */
@@ -157,7 +154,7 @@ export class TableSchema {
       const seen = inferred.find(({ source }) => source === column.source);
       if (fields.length === 0 || seen === undefined) return column;
       changes.push(
-        ...fields.map((path) => ({ kind: 'added', column: `${column.name}.${path}`, type: 'json' }) as const),
+        ...fields.map((path) => ({ kind: 'added', column: fieldName(column.name, path), type: 'json' }) as const),
       );
       const all = [...new Set([...(column.fields ?? []), ...(seen.fields ?? []), ...fields])].sort();
       return { ...unwatched(column), ...watchedFields({ ...seen, type: 'jsonb', fields: all }) };

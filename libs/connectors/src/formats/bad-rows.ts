@@ -27,16 +27,11 @@ export interface RawRecord {
 
 /** What becomes of rows that cannot be loaded: the first fails the file, or each is handed over and reading goes on. */
 export class BadRows {
-  /** Reading goes on behind a bad row. */
-  readonly goesOn: boolean;
-
   constructor(
-    policy: ReadPlan['badRows'],
+    private readonly policy: ReadPlan['badRows'],
     private readonly reject: CopyOrder['reject'],
     private readonly refused: CopyOrder['refused'] = new Map(),
-  ) {
-    this.goesOn = policy === 'reject';
-  }
+  ) {}
 
   /** Whether `refusal` can have an answer: spares the question for each row of all other files. */
   get anyRefused(): boolean {
@@ -49,9 +44,14 @@ export class BadRows {
     return said === undefined ? null : { type: 'destination', reason: said.reason, line, column: said.column };
   }
 
-  /** Leaves a row out, or raises the `BadFile`. What the server refused is always left out: it was asked for. */
+  /** Reading goes on behind a row with this fault. What the server refused is always left out: that was asked for. */
+  skips({ type }: RowFault): boolean {
+    return this.policy === 'reject' || type === 'destination';
+  }
+
+  /** Leaves a row out, or raises the `BadFile`. */
   leave(fault: RowFault, raw: RawRecord): void {
-    if (!this.goesOn && fault.type !== 'destination') throw asError(fault);
+    if (!this.skips(fault)) throw asError(fault);
     const stop = Math.min(raw.end, raw.start + MAX_RAW_BYTES);
     this.reject({
       record: raw.record,
@@ -64,8 +64,8 @@ export class BadRows {
   }
 }
 
-/** Every bad row fails its file, where nobody asked for anything else. */
-export const NO_BAD_ROWS = new BadRows('fail', () => undefined);
+/** Bad rows are passed over without a word: for samples. */
+export const PASSED_OVER = new BadRows('reject', () => undefined);
 
 export function asError({ type, reason, line, column }: RowFault): BadFile {
   return new BadFile(type, reason, { line, column });
