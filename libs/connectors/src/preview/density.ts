@@ -8,7 +8,8 @@ export class Density {
   private rows = 0;
   private bytes = 0;
 
-  add(entry: SourceEntry, { rows, read, whole }: Reading): void {
+  add(entry: SourceEntry, { rows, read, whole, fault }: Reading): void {
+    if (fault !== null) return;
     // Of a compressed file read in part nobody knows which share of it that was.
     const bytes = whole ? entry.bytes : COMPRESSED.test(entry.path) ? 0 : Math.min(read, entry.bytes);
     if (bytes === 0) return;

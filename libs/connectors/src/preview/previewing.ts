@@ -1,4 +1,3 @@
-import { BadFile } from '../errors';
 import type { Files, FormatChoice } from '../files';
 import type { CsvDialect, ReadPlan, Rejection } from '../formats/format-reader';
 import { inferAll } from '../schema/infer';
@@ -88,9 +87,9 @@ class Previewing {
   /** The first rows of the first file that has any, as text. */
   async show(): Promise<void> {
     const shown = new ShownRows(this.found.columns);
+    const plan = this.plan((column) => ({ ...column, type: 'text' }));
+    const take: Wanted['take'] = (row, names) => shown.take(row, names);
     for (const entry of this.sample) {
-      const plan = this.plan((column) => ({ ...column, type: 'text' }));
-      const take: Wanted['take'] = (row, names) => shown.take(row, names);
       await this.read(entry, { plan, take, reject: () => undefined, budget: TYPED_BYTES });
       if (shown.rows.length > 0) break;
     }
@@ -100,16 +99,15 @@ class Previewing {
 
   /** Reads with the types found out: what would be refused, and how many rows there are. */
   async try(): Promise<void> {
-    const density = new Density();
+    const [density, plan] = [new Density(), this.plan((column) => column)];
     let left = TYPED_BYTES;
     for (const entry of this.sample) {
       if (left <= 0) break;
-      const plan = this.plan((column) => column);
       const reject = (rejection: Rejection) => this.reject(entry.path, rejection);
       const reading = await this.read(entry, { plan, take: null, reject, budget: left });
-      left -= reading?.read || entry.bytes;
-      if (reading !== null) density.add(entry, reading);
-      if (reading?.whole === false && reading.rows === 0) this.found.warnings.push(endless(entry.path));
+      left -= reading.read || entry.bytes;
+      density.add(entry, reading);
+      this.tell(entry.path, reading);
     }
     this.found.estimated_rows = this.found.files === 0 ? 0 : density.estimate(this.found.bytes);
   }
@@ -119,19 +117,17 @@ class Previewing {
     return { ...this.found, warnings };
   }
 
-  /** `null`: the file cannot be read, which is told once. */
-  private async read(entry: SourceEntry, wanted: Wanted): Promise<Reading | null> {
-    try {
-      return await readSome(this.options.files, entry, wanted, this.options.signal);
-    } catch (error) {
-      if (!(error instanceof BadFile)) throw error;
-      const { line = null, column = null } = error.place;
-      const reason = error.message;
-      const { rejected } = this.found;
-      if (!rejected.some((it) => it.file === entry.path && it.reason === reason))
-        rejected.push({ file: entry.path, line, column, reason, raw: '' });
-      return null;
+  private read(entry: SourceEntry, wanted: Wanted): Promise<Reading> {
+    return readSome(this.options.files, entry, wanted, this.options.signal);
+  }
+
+  private tell(file: string, { fault, whole, rows }: Reading): void {
+    if (fault === null) {
+      if (!whole && rows === 0) this.found.warnings.push(endless(file));
+      return;
     }
+    const { line = null, column = null } = fault.place;
+    this.found.rejected.push({ file, line, column, reason: fault.message, raw: '' });
   }
 
   private plan(as: (column: LoadableColumn) => LoadableColumn): ReadPlan {

@@ -21,26 +21,34 @@ export interface Reading {
   read: number;
   /** The file was read to its end. */
   whole: boolean;
+  /** Why it could not be read (on). */
+  fault: BadFile | null;
 }
 
 /** Raised into a reader to make it stop; never leaves this file. */
 class Enough extends Error {}
 
-/** Reads a file from its start until there is enough. Raises `BadFile` and what else a reader raises. */
+/** Reads a file from its start until there is enough. Raises nothing of the file's own. */
 export async function readSome(
   files: Files,
   entry: SourceEntry,
   wanted: Wanted,
   signal: AbortSignal,
 ): Promise<Reading> {
-  const { file, parts } = await files.open(entry);
-  const reading: Reading = { rows: 0, read: 0, whole: true };
+  const reading: Reading = { rows: 0, read: 0, whole: true, fault: null };
   try {
-    for (const part of parts) if (reading.whole) await readPart(part, wanted, reading, signal);
-    return reading;
-  } finally {
-    await file.close();
+    const { file, parts } = await files.open(entry);
+    try {
+      for (const part of parts) if (reading.whole) await readPart(part, wanted, reading, signal);
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    if (!(error instanceof BadFile)) throw error;
+    reading.fault = error;
+    reading.whole = false;
   }
+  return reading;
 }
 
 async function readPart(
@@ -62,6 +70,7 @@ async function readPart(
       },
     });
   } catch (error) {
+    // What is wrong where the end was cut is no fault of the file either.
     if (reading.whole || !(error instanceof Enough || error instanceof BadFile)) throw error;
   } finally {
     opened.close();
@@ -74,7 +83,7 @@ function sinkOf({ columns }: OpenedFile, { take, budget }: Wanted, reading: Read
   let sent = 0;
   return (bytes) => {
     sent += bytes.length;
-    let enough = sent > budget;
+    let enough = reading.read === 0 && sent > budget;
     for (const row of tuples.read(bytes, width)) {
       reading.rows += 1;
       enough ||= take?.(row, names) === false;
@@ -85,22 +94,33 @@ function sinkOf({ columns }: OpenedFile, { take, budget }: Wanted, reading: Read
   };
 }
 
-/** The same input, which ends where the budget does. */
+/** The same input, which ends where the budget does. A reader may begin anew: what it opened last counts, the rest may still read ahead. */
 function counted(input: FileInput, budget: number, reading: Reading): FileInput {
-  return {
-    path: input.path,
-    bytes: input.bytes,
-    open: () => Readable.from(upTo(input.open(), budget, reading), { objectMode: true, highWaterMark: 1 }),
-    localPath: () => input.localPath(),
+  const before = reading.read;
+  let opened = 0;
+  const open = (): Readable => {
+    const mine = (opened += 1);
+    const count = (read: number, cut: boolean): void => {
+      if (mine === opened) Object.assign(reading, { read: before + read, whole: !cut });
+    };
+    count(0, false);
+    return Readable.from(upTo(input.open(), budget - before, count), { objectMode: true, highWaterMark: 1 });
   };
+  return { path: input.path, bytes: input.bytes, open, localPath: () => input.localPath() };
 }
 
-async function* upTo(bytes: Readable, budget: number, reading: Reading): AsyncGenerator<Buffer> {
+async function* upTo(
+  bytes: Readable,
+  budget: number,
+  count: (read: number, cut: boolean) => void,
+): AsyncGenerator<Buffer> {
+  let read = 0;
   for await (const chunk of bytes as AsyncIterable<Buffer>) {
-    reading.read += chunk.length;
+    read += chunk.length;
+    count(read, false);
     yield chunk;
-    if (reading.read < budget) continue;
-    reading.whole = false;
+    if (read < budget) continue;
+    count(read, true);
     return;
   }
 }
