@@ -14,6 +14,8 @@ const room = (from, allowed, comment) => ({
 
 /** Specs beside the code may use the test support. */
 const SPEC = '\\.spec\\.ts$';
+/** The one file of the API that starts a process. */
+const PREVIEW_PROCESS = '^apps/api/src/preview/preview-process\\.ts$';
 const shipped = (rule) => ({ ...rule, from: { ...rule.from, pathNot: SPEC } });
 
 /** @type {import('dependency-cruiser').IConfiguration} */
@@ -37,10 +39,32 @@ module.exports = {
     {
       name: 'api-starts-no-process',
       comment:
-        'A load in a child process or a thread of the API would be a second way around Prefect, and would take the API down with it.',
+        'A load in a child process or a thread of the API would be a second way around Prefect, and would take the API down with it. One file starts one process, which looks at files and cannot load.',
       severity: 'error',
-      from: { path: '^(apps/api|libs/ingestion)/', pathNot: SPEC },
+      from: { path: '^(apps/api|libs/ingestion)/', pathNot: [SPEC, PREVIEW_PROCESS] },
       to: { path: '^(node:)?(child_process|worker_threads|cluster)$' },
+    },
+    {
+      name: 'preview-process-has-no-threads',
+      comment: 'The one file that may start a process may do no more than that.',
+      severity: 'error',
+      from: { path: PREVIEW_PROCESS },
+      to: { path: '^((node:)?(worker_threads|cluster)$|apps/|libs/)', pathNot: PREVIEW_PROCESS },
+    },
+    {
+      name: 'preview-is-a-process',
+      comment: 'The preview is started by the API as a process of its own: no code imports it.',
+      severity: 'error',
+      from: { pathNot: '^apps/preview/' },
+      to: { path: '^apps/preview/' },
+    },
+    {
+      name: 'preview-only-looks',
+      comment:
+        'The preview reads files that strangers wrote. What loads, what knows ingestions and what knows a database stays out of its reach.',
+      severity: 'error',
+      from: { path: '^apps/preview/' },
+      to: { path: '^libs/(?!connectors/|kernel/)' },
     },
     {
       name: 'only-the-gateway-speaks-http',

@@ -21,14 +21,18 @@ CREATE TABLE sluice_control.ingestion (
   idempotency_digest text,
   created_at timestamp(3) with time zone NOT NULL DEFAULT now(),
   updated_at timestamp(3) with time zone NOT NULL DEFAULT now(),
+  schema jsonb NOT NULL DEFAULT '{"mode": "infer", "locked": false, "columns": {}, "all_text": false, "drop_removed": false}'::jsonb,
+  changed_files text NOT NULL DEFAULT 'skip'::text,
   CONSTRAINT ingestion_pkey PRIMARY KEY (id),
+  CONSTRAINT ingestion_changed_files CHECK ((changed_files = ANY (ARRAY['skip'::text, 'reload'::text, 'fail'::text]))),
   CONSTRAINT ingestion_claim_is_whole CHECK ((num_nulls(operation, operation_id, operation_expires_at) = ANY (ARRAY[0, 3]))),
   CONSTRAINT ingestion_deployment_has_schedule CHECK (((prefect_deployment_id IS NULL) OR (schedule IS NOT NULL))),
   CONSTRAINT ingestion_idempotency_is_whole CHECK ((num_nulls(idempotency_key, idempotency_digest) = ANY (ARRAY[0, 2]))),
   CONSTRAINT ingestion_on_schema_change CHECK ((on_schema_change = ANY (ARRAY['ignore'::text, 'append_new_columns'::text, 'sync_all_columns'::text, 'rescue'::text, 'fail'::text]))),
-  CONSTRAINT ingestion_operation CHECK ((operation = ANY (ARRAY['create'::text, 'update'::text, 'pause'::text, 'resume'::text, 'trigger'::text, 'repair'::text]))),
+  CONSTRAINT ingestion_operation CHECK ((operation = ANY (ARRAY['create'::text, 'update'::text, 'pause'::text, 'resume'::text, 'trigger'::text, 'forget'::text, 'repair'::text]))),
   CONSTRAINT ingestion_status CHECK ((status = ANY (ARRAY['provisioning'::text, 'draft'::text, 'active'::text, 'paused'::text, 'error'::text])))
 );
+CREATE INDEX ingestion_by_table ON sluice_control.ingestion USING btree (((destination ->> 'schema'::text)), ((destination ->> 'table'::text)));
 CREATE UNIQUE INDEX ingestion_idempotency_key ON sluice_control.ingestion USING btree (idempotency_key);
 CREATE UNIQUE INDEX ingestion_name ON sluice_control.ingestion USING btree (name);
 CREATE INDEX ingestion_newest ON sluice_control.ingestion USING btree (created_at DESC, id DESC);
@@ -48,11 +52,15 @@ CREATE TABLE sluice_control.processed_file (
   run_id uuid NOT NULL,
   first_seen_at timestamp(3) with time zone NOT NULL DEFAULT now(),
   processed_at timestamp(3) with time zone NOT NULL DEFAULT now(),
+  attempts integer NOT NULL DEFAULT 0,
+  next_attempt_at timestamp(3) with time zone,
   CONSTRAINT processed_file_pkey PRIMARY KEY (ingestion_id, path),
+  CONSTRAINT processed_file_attempts CHECK ((attempts >= 0)),
   CONSTRAINT processed_file_counts CHECK (((rows >= 0) AND (rejected >= 0) AND (bytes >= 0))),
   CONSTRAINT processed_file_ingestion_id_fkey FOREIGN KEY (ingestion_id) REFERENCES sluice_control.ingestion(id) ON DELETE CASCADE,
-  CONSTRAINT processed_file_status CHECK ((status = ANY (ARRAY['loaded'::text, 'failed'::text, 'changed'::text])))
+  CONSTRAINT processed_file_status CHECK ((status = ANY (ARRAY['loaded'::text, 'failed'::text, 'quarantined'::text, 'changed'::text])))
 );
+CREATE INDEX processed_file_failed ON sluice_control.processed_file USING btree (ingestion_id, path) WHERE (status = ANY (ARRAY['failed'::text, 'quarantined'::text]));
 
 CREATE TABLE sluice_control.run (
   id uuid NOT NULL,
@@ -66,9 +74,11 @@ CREATE TABLE sluice_control.run (
   created_at timestamp(3) with time zone NOT NULL DEFAULT now(),
   started_at timestamp(3) with time zone,
   ended_at timestamp(3) with time zone,
+  parameters jsonb NOT NULL DEFAULT '{"from": null, "kind": "load", "until": null, "path_prefix": null}'::jsonb,
   CONSTRAINT run_pkey PRIMARY KEY (id),
   CONSTRAINT run_end_is_terminal CHECK (((ended_at IS NOT NULL) = (status <> ALL (ARRAY['queued'::text, 'running'::text])))),
   CONSTRAINT run_ingestion_id_fkey FOREIGN KEY (ingestion_id) REFERENCES sluice_control.ingestion(id) ON DELETE CASCADE,
+  CONSTRAINT run_kind CHECK (((parameters ->> 'kind'::text) = ANY (ARRAY['load'::text, 'refresh'::text, 'retry'::text]))),
   CONSTRAINT run_running_has_executor CHECK (((status <> 'running'::text) OR (num_nulls(executor, started_at) = 0))),
   CONSTRAINT run_status CHECK ((status = ANY (ARRAY['queued'::text, 'running'::text, 'success'::text, 'partial'::text, 'failed'::text, 'cancelled'::text, 'crashed'::text, 'skipped'::text]))),
   CONSTRAINT run_trigger CHECK ((trigger = ANY (ARRAY['scheduled'::text, 'manual'::text, 'retry'::text, 'refresh'::text])))

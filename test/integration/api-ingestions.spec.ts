@@ -11,6 +11,27 @@ const UUID = expect.stringMatching(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 const TIME = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
 const DAILY = { frequency: 'daily', time: '06:00' };
 
+const EVERYTHING = {
+  format: {
+    type: 'csv',
+    options: {
+      ...{ delimiter: ';', quote: '"', escape: '"', header: true, skip_lines: 1, encoding: 'windows-1252' },
+      ...{ null_values: ['n/a'], decimal: ',', date_format: 'DD.MM.YYYY', timestamp_format: 'DD.MM.YYYY HH:mm' },
+    },
+  },
+  schema: {
+    ...{ columns: { zip: 'varchar', 'Trip Id': 'int8' }, all_text: false },
+    ...{ mode: 'given', locked: true, drop_removed: true },
+  },
+  on_schema_change: 'sync_all_columns',
+  changed_files: 'reload',
+  destination: { table: 'everything', write_mode: 'merge', merge_keys: ['trip_id'] },
+  quality: {
+    ...{ on_error: 'skip_rows', max_rejected_rows: '5%', min_rows: 1 },
+    ...{ max_drop_percent: 12.5, max_age_seconds: null },
+  },
+};
+
 let made = 0;
 const aBody = (fields: object = {}) => ({
   name: `trips ${(made += 1)}`,
@@ -45,7 +66,9 @@ describe('POST /ingestions', () => {
         overlap_policy: 'skip',
         missed_runs: 'latest',
       },
+      schema: { columns: {}, all_text: false, mode: 'infer', locked: false, drop_removed: false },
       on_schema_change: 'append_new_columns',
+      changed_files: 'skip',
       quality: {
         on_error: 'fail_file',
         max_rejected_rows: 0,
@@ -84,15 +107,40 @@ describe('POST /ingestions', () => {
   });
 
   it('takes back what an answer showed', async () => {
-    const first = await api.call('post', '/ingestions', aBody({ schedule: DAILY }));
-    const { format, schedule, quality, on_schema_change } = first.body;
-    const again = await api.call('put', `/ingestions/${first.body.id}`, {
-      format,
-      schedule,
-      quality,
-      on_schema_change,
+    const first = await api.call('post', '/ingestions', aBody({ schedule: DAILY, ...EVERYTHING }));
+    expect(first.status).toBe(201);
+    const { format, schema, schedule, quality, on_schema_change, changed_files } = first.body;
+    const body = { format, schema, schedule, quality, on_schema_change, changed_files };
+    const again = await api.call('put', `/ingestions/${first.body.id}`, body);
+    expect(again.status).toBe(200);
+    expect(again.body).toMatchObject(body);
+  });
+
+  it('shows all that was said of format, schema, writing and quality', async () => {
+    const { body } = await api.call('post', '/ingestions', aBody(EVERYTHING));
+    expect(body).toMatchObject({
+      ...EVERYTHING,
+      schema: { ...EVERYTHING.schema, columns: { zip: 'character varying', 'Trip Id': 'bigint' } },
+      destination: { schema: 'public', ...EVERYTHING.destination },
     });
-    expect([again.status, again.body.schedule]).toEqual([200, schedule]);
+    const changes = { schema: { all_text: true }, changed_files: 'fail', on_schema_change: 'rescue' };
+    const changed = await api.call('patch', `/ingestions/${body.id}`, changes);
+    expect(changed.body).toMatchObject({
+      schema: { columns: {}, all_text: true, mode: 'infer', locked: false, drop_removed: false },
+      changed_files: 'fail',
+      on_schema_change: 'rescue',
+      format: EVERYTHING.format,
+    });
+  });
+
+  it('refuses given columns without a merge key, also when they are changed', async () => {
+    const destination = { table: 'merged', write_mode: 'merge', merge_keys: ['id'] };
+    const { body } = await api.call('post', '/ingestions', aBody({ destination }));
+    const schema = { mode: 'given', columns: { name: 'text' } };
+    const response = await api.call('put', `/ingestions/${body.id}`, { schema });
+    const message = 'destination.merge_keys "id" is no column of schema.columns. Known there: name.';
+    expect([response.status, response.body.errors]).toEqual([400, [{ path: 'destination.merge_keys', message }]]);
+    expect((await api.call('get', `/ingestions/${body.id}`)).body.schema.mode).toBe('infer');
   });
 
   it('never shows credentials, only which keys are set', async () => {
@@ -218,11 +266,10 @@ describe('DELETE /ingestions/{id}', () => {
     expect((await api.call('delete', `/ingestions/${id}`)).status).toBe(404);
   });
 
-  it('refuses drop_table=true in a sentence and deletes nothing', async () => {
+  it('takes drop_table only as true or false', async () => {
     const { id } = await created();
-    const response = await api.call('delete', `/ingestions/${id}?drop_table=true`);
-    expect([response.status, response.body.code]).toEqual([400, 'VALIDATION_FAILED']);
-    expect(response.body.detail).toMatch(/^drop_table is not available yet: nothing was deleted/);
+    const response = await api.call('delete', `/ingestions/${id}?drop_table=yes`);
+    expect([response.status, response.body.detail]).toEqual([400, 'drop_table must be true or false.']);
     expect((await api.call('get', `/ingestions/${id}`)).status).toBe(200);
     expect((await api.call('delete', `/ingestions/${id}?drop_table=false`)).status).toBe(204);
   });

@@ -79,11 +79,28 @@ describe('POST /ingestions/{id}/run', () => {
     );
   });
 
-  it.each(['from', 'until', 'path_prefix'])('refuses %s, which comes later', async (field) => {
+  it('keeps what the run is to look at with the run, and gives Prefect ids only', async () => {
     const id = await anIngestion();
-    const response = await api.call('post', `/ingestions/${id}/run`, { [field]: '2026-01-01' });
-    const message = `${field} is not available yet. Leave it out to load all that is new.`;
-    expect([response.status, response.body.errors]).toEqual([400, [{ path: field, message }]]);
+    const window = { from: '2026-01-31', until: '2026-02-01T00:00:00+01:00', path_prefix: '2026/' };
+    const { body } = await api.call('post', `/ingestions/${id}/run`, window);
+    expect((await api.call('get', `/runs/${body.run_id}`)).body.parameters).toEqual({
+      kind: 'load',
+      from: '2026-01-31T00:00:00.000Z',
+      until: '2026-01-31T23:00:00.000Z',
+      path_prefix: '2026/',
+    });
+    const flowRun = api.fake.flowRuns.find((it) => it.id === body.flow_run_id);
+    expect(flowRun?.parameters).toEqual({ ingestion_id: id, run_id: body.run_id });
+  });
+
+  it.each([
+    [{ from: 'yesterday' }, 'from'],
+    [{ until: '2026-02-30' }, 'until'],
+    [{ path_prefix: '/etc' }, 'path_prefix'],
+  ])('refuses %j and starts nothing', async (body, path) => {
+    const id = await anIngestion();
+    const response = await api.call('post', `/ingestions/${id}/run`, body);
+    expect([response.status, response.body.code, response.body.errors[0].path]).toEqual([400, 'VALUE_ERROR', path]);
     expect((await api.call('get', `/ingestions/${id}/runs`)).body.items).toEqual([]);
   });
 
@@ -106,6 +123,7 @@ describe('a run', () => {
       ingestion_id: id,
       flow_run_id: second.flow_run_id,
       trigger: 'manual',
+      parameters: { kind: 'load', from: null, until: null, path_prefix: null },
       status: 'queued',
       created_at: TIME,
       started_at: null,
@@ -215,9 +233,22 @@ describe('what runs leave behind', () => {
       [id, run_id, JSON.stringify(error)],
     );
     await api.sql(
+      `UPDATE sluice_control.processed_file SET attempts = 2, next_attempt_at = '2026-01-01T00:00:00Z' WHERE path = 'b.csv'`,
+    );
+    await api.sql(
       `INSERT INTO sluice_control.schema_version (ingestion_id, version, columns, changes, dialect, file, created_at)
-       VALUES ($1, 1, $2, '[]', '{"delimiter": ";"}', 'a.csv', now())`,
-      [id, JSON.stringify([{ source: 'Id', name: 'id', type: 'bigint' }])],
+       VALUES ($1, 1, $2, $3, '{"delimiter": ";"}', 'a.csv', now())`,
+      [
+        id,
+        JSON.stringify([
+          { source: 'Id', name: 'id', type: 'bigint' },
+          { source: 'Tags', name: 'tags', type: 'jsonb', fields: ['a.b'], locked: true },
+        ]),
+        JSON.stringify([
+          { kind: 'added', column: 'tags', type: 'jsonb' },
+          { kind: 'widened', column: 'id', type: 'bigint', before: 'integer' },
+        ]),
+      ],
     );
   });
 
@@ -226,20 +257,28 @@ describe('what runs leave behind', () => {
     expect(page.body.items).toEqual([
       {
         ...{ path: 'a.csv', version: 'v1', status: 'loaded', rows: 1000, rejected: 0, bytes: 9007199254740991 },
+        ...{ attempts: 0, next_attempt_at: null },
         ...{ first_error: null, run_id: UUID, first_seen_at: TIME, processed_at: TIME },
       },
     ]);
     const next = await api.call('get', `/ingestions/${id}/files?limit=1&cursor=${page.body.next_cursor}`);
     expect(next.body.items).toMatchObject([
-      { path: 'b.csv', status: 'failed', first_error: { line: 3, column: 'id', message: 'no number' } },
+      { path: 'b.csv', status: 'failed', attempts: 2, next_attempt_at: '2026-01-01T00:00:00.000Z' },
     ]);
+    expect(next.body.items).toMatchObject([{ first_error: { line: 3, column: 'id', message: 'no number' } }]);
   });
 
   it('is its schema versions, without the reader’s facts', async () => {
     const version = {
       version: 1,
-      columns: [{ source: 'Id', name: 'id', type: 'bigint' }],
-      changes: [],
+      columns: [
+        { source: 'Id', name: 'id', type: 'bigint', fields: [], locked: false },
+        { source: 'Tags', name: 'tags', type: 'jsonb', fields: ['a.b'], locked: true },
+      ],
+      changes: [
+        { kind: 'added', column: 'tags', type: 'jsonb', before: null },
+        { kind: 'widened', column: 'id', type: 'bigint', before: 'integer' },
+      ],
       file: 'a.csv',
       created_at: TIME,
     };

@@ -94,7 +94,7 @@ describe('a run that ends in the middle of a load', () => {
     const order = await plane.order();
     const stopping = new AbortController();
     const stop = copying().then(() => stopping.abort(new RunStopped('cancelled', 'enough')));
-    const [outcome] = await Promise.all([plane.run(order, stopping.signal), stop]);
+    const [outcome] = await Promise.all([plane.run(order, { signal: stopping.signal }), stop]);
     expect(outcome).toMatchObject({ status: 'cancelled', summary: 'enough' });
     await nothingIn();
     expect((await plane.run(order)).status).toBe('success');
@@ -109,7 +109,7 @@ describe('a run that ends in the middle of a load', () => {
     await plane.rows('BEGIN; LOCK TABLE t IN ACCESS EXCLUSIVE MODE');
     try {
       const stopping = new AbortController();
-      const waiting = plane.run(order, stopping.signal);
+      const waiting = plane.run(order, { signal: stopping.signal });
       for (let waits = false; !waits;)
         waits = (await plane.rows("SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 't'::regclass")).length > 0;
       stopping.abort(new RunStopped('cancelled', 'enough'));
@@ -137,7 +137,7 @@ describe('the lease', () => {
     await ledger.query('BEGIN; LOCK TABLE sluice.ledger IN EXCLUSIVE MODE');
     const first = plane.run(order);
     await untilWaiting();
-    const second = await plane.run(order, undefined, plane.orchestratorWith({}));
+    const second = await plane.run(order, { orchestrator: plane.orchestratorWith({}) });
     await ledger.query('ROLLBACK');
     await ledger.end();
     expect([(await first).status, second.status]).toEqual(['success', 'skipped']);
@@ -261,7 +261,7 @@ it('a run whose server falls silent in the middle of a load ends by itself, and 
   const order = await plane.order();
   const wire = await Wire.to(plane.destinationUrl);
   const behindWire = plane.orchestratorWith({ destination: destination(2, wire.url) });
-  const [outcome] = await Promise.all([plane.run(order, undefined, behindWire), copying().then(() => wire.freeze())]);
+  const [outcome] = await Promise.all([plane.run(order, { orchestrator: behindWire }), copying().then(() => wire.freeze())]);
   expect(outcome).toMatchObject({ status: 'failed', errors: [{ error_type: 'connectivity', retryable: true }] });
   expect((await untilNotSkipped(() => plane.run(order))).status).toBe('success');
   await loadedOnce();
@@ -291,7 +291,7 @@ describe('the mirror in the control database', () => {
   it('is brought up by the next run, which loads nothing twice', async () => {
     await plane.write('a.csv', 'id\n1\n');
     const order = await plane.order();
-    expect((await plane.run(order, undefined, orchestrator(CrashingRecorder))).status).toBe('failed');
+    expect((await plane.run(order, { orchestrator: orchestrator(CrashingRecorder) })).status).toBe('failed');
     expect(await plane.rows('SELECT path FROM sluice.ledger')).toEqual([{ path: 'a.csv' }]);
     expect(await plane.recorder.mirroredUpTo(order.id)).toBeNull();
     await plane.write('b.csv', 'id\n2\n');
@@ -302,7 +302,7 @@ describe('the mirror in the control database', () => {
         return super.mirrorFiles(id, run, files);
       }
     }
-    expect(await plane.run(order, undefined, orchestrator(WatchedRecorder))).toMatchObject({
+    expect(await plane.run(order, { orchestrator: orchestrator(WatchedRecorder) })).toMatchObject({
       status: 'success',
       metrics: { files_processed: 1 },
     });
@@ -316,15 +316,15 @@ describe('the mirror in the control database', () => {
   it('of an ingestion that is gone is not waited for', async () => {
     await plane.write('a.csv', 'id\n1\n');
     const order = await plane.order();
-    expect((await plane.run(order, undefined, orchestrator(DeafRecorder))).status).toBe('success');
-    expect((await plane.run(order, undefined, orchestrator(DeafRecorder))).status).toBe('success');
+    expect((await plane.run(order, { orchestrator: orchestrator(DeafRecorder) })).status).toBe('success');
+    expect((await plane.run(order, { orchestrator: orchestrator(DeafRecorder) })).status).toBe('success');
   });
 });
 
 it('a destination that cannot be reached fails the run before anything is loaded', async () => {
   await plane.write('a.csv', 'id\n1\n');
   const nowhere = plane.orchestratorWith({ destination: destination(60, 'postgresql://x:y@127.0.0.1:1/z') });
-  const outcome = await plane.run(await plane.order(), undefined, nowhere);
+  const outcome = await plane.run(await plane.order(), { orchestrator: nowhere });
   expect(outcome).toMatchObject({
     status: 'failed',
     errors: [{ file: null, error_type: 'connectivity', retryable: true }],

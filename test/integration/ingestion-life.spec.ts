@@ -26,6 +26,8 @@ describe('an ingestion without a schedule', () => {
       format: { type: 'auto', options: {} },
       destination: { schema: 'public', table: 'trips', write_mode: 'append', merge_keys: [] },
       schedule: null,
+      schema: { columns: {}, all_text: false, mode: 'infer', locked: false, drop_removed: false },
+      changed_files: 'skip',
       on_schema_change: 'append_new_columns',
       quality: {
         on_error: 'fail_file',

@@ -33,6 +33,30 @@ describe('of twenty at once', () => {
     expect(refusals).toEqual(Array(19).fill(new NameTaken(input.name)));
   });
 
+  it('one creation gets a table that it overwrites', async () => {
+    const destination = { table: 'mine_alone', write_mode: 'overwrite' };
+    const create = () => plane.ingestions.createIngestion(anIngestion({ destination }));
+    const { won, refusals } = await outcomes(TWENTY.map(create));
+    expect(won).toHaveLength(1);
+    const [{ id, name } = { id: '', name: '' }] = won;
+    expect(refusals).toEqual(
+      Array(19).fill(
+        new Conflict(
+          `Table public.mine_alone is overwritten by ingestion "${name}" (${id}). Choose another destination.table.`,
+        ),
+      ),
+    );
+  });
+
+  it('either new ingestions join a table or it is built anew', async () => {
+    const destination = { table: 'joined' };
+    const { id } = await plane.ingestions.createIngestion(anIngestion({ destination, schedule: DAILY }));
+    const joining = TWENTY.map(() => plane.ingestions.createIngestion(anIngestion({ destination })));
+    const [refreshed] = await Promise.allSettled([plane.ingestions.refresh(id, 'full', { confirm: true }), ...joining]);
+    const joined = (await outcomes(joining)).won.length;
+    expect(refreshed.status).toBe(joined === 0 ? 'fulfilled' : 'rejected');
+  });
+
   it('one trigger starts a run, and Prefect gets one flow run', async () => {
     const { id } = await scheduled();
     const { won, refusals } = await outcomes(TWENTY.map(() => plane.ingestions.triggerManualRun(id)));

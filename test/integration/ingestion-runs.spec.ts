@@ -27,6 +27,7 @@ const METRICS: RunMetrics = {
   bytes_read: 4096,
   duration_ms: 12,
 };
+const ALL = { kind: 'load', from: null, until: null, path_prefix: null };
 const scheduled = () => plane.ingestions.createIngestion(anIngestion({ schedule: DAILY }));
 const flowRun = (id: string) => plane.fake.flowRuns.find((it) => it.id === id)!;
 
@@ -112,7 +113,7 @@ describe('a trigger', () => {
       runId: run!.id,
       scheduled: false,
     });
-    expect(entered).toEqual({ id: run!.id, status: 'failed', startedAt: null });
+    expect(entered).toEqual({ id: run!.id, status: 'failed', startedAt: null, parameters: ALL });
     expect(await plane.recorder.start(run!.id, randomUUID())).toBe(false);
   });
 
@@ -138,11 +139,19 @@ describe('a trigger', () => {
     expect((await plane.ingestions.triggerManualRun(id)).flow_run_id).toMatch(/^[0-9a-f-]{36}$/);
   });
 
-  it('refuses the limits that come later', async () => {
+  it('refuses a limit that is wrong before it claims anything', async () => {
     const { id } = await scheduled();
-    expect(await refusalOf(plane.ingestions.triggerManualRun(id, { from: '2024-01-01' }))).toMatchObject({
+    expect(await refusalOf(plane.ingestions.triggerManualRun(id, { from: 'yesterday' }))).toMatchObject({
+      code: 'VALUE_ERROR',
       path: 'from',
     });
+  });
+
+  it('hands its process what it is to look at', async () => {
+    const { id } = await scheduled();
+    const { run_id, flow_run_id } = await plane.ingestions.triggerManualRun(id, { path_prefix: '2026/' });
+    const entry = { ingestionId: id, flowRunId: flow_run_id, runId: run_id, scheduled: false };
+    expect((await plane.recorder.enter(entry)).parameters).toEqual({ ...ALL, path_prefix: '2026/' });
   });
 });
 
@@ -235,6 +244,21 @@ describe('the record of a run', () => {
     expect(await plane.recorder.enter(entry)).toEqual(again);
   });
 
+  it('does what it was to do before when Prefect runs it again', async () => {
+    const { id } = await plane.ingestions.createIngestion(
+      anIngestion({ schedule: DAILY, destination: { table: 'again' } }),
+    );
+    const started = await plane.ingestions.refresh(id, 'new_only', { confirm: true });
+    if (!('run_id' in started)) throw new Error('nothing was started');
+    const entry = { ingestionId: id, flowRunId: started.flow_run_id, runId: started.run_id, scheduled: false };
+    const executor = randomUUID();
+    await plane.recorder.start(started.run_id, executor);
+    await plane.recorder.end(started.run_id, executor, { status: 'failed', metrics: METRICS, errors: [] });
+    const again = await plane.recorder.enter(entry);
+    expect(again.id).not.toBe(started.run_id);
+    expect(again.parameters).toEqual({ kind: 'refresh', scope: 'new_only' });
+  });
+
   it('is its own when a flow run was copied with the parameters of another', async () => {
     const { id, run_id } = await triggered();
     const copy = await plane.recorder.enter({
@@ -265,6 +289,8 @@ describe('what a run leaves behind', () => {
     bytes: 5_000_000_000,
     first_error: null,
     load_id: '9007199254740993',
+    attempts: 0,
+    next_attempt_at: null,
     ...fields,
   });
 
@@ -272,8 +298,22 @@ describe('what a run leaves behind', () => {
     const { id, run_id } = await triggered();
     const error = { file: 'b', line: 1, column: null, error_type: 'X', message: 'bad \ud800', retryable: false };
     await plane.recorder.mirrorFiles(id, run_id, [
-      file('b', { status: 'failed', rows: 0, first_error: error }),
+      file('b', {
+        status: 'failed',
+        rows: 0,
+        first_error: error,
+        attempts: 1,
+        next_attempt_at: '2030-01-01T00:00:00Z',
+      }),
+      file('c', { status: 'quarantined', rows: 0, first_error: error, attempts: 5 }),
       file('a'),
+    ]);
+    expect(
+      (await plane.runs.listFiles(id)).items.map((it) => [it.path, it.status, it.attempts, it.next_attempt_at]),
+    ).toEqual([
+      ['a', 'loaded', 0, null],
+      ['b', 'failed', 1, new Date('2030-01-01T00:00:00Z')],
+      ['c', 'quarantined', 5, null],
     ]);
     await plane.recorder.mirrorFiles(id, run_id, [file('b', { rows: 1 }), file('b', { rows: 2 }), file('B')]);
     const { items } = await plane.runs.listFiles(id);
@@ -281,8 +321,15 @@ describe('what a run leaves behind', () => {
       ['B', 'loaded', 10],
       ['a', 'loaded', 10],
       ['b', 'loaded', 2],
+      ['c', 'quarantined', 0],
     ]);
-    expect(items[2]).toMatchObject({ first_error: null, bytes: 5_000_000_000, run_id });
+    expect(items[2]).toMatchObject({
+      first_error: null,
+      attempts: 0,
+      next_attempt_at: null,
+      bytes: 5_000_000_000,
+      run_id,
+    });
     const [row] = await plane.sql(
       `SELECT load_id, first_error IS NULL AS clean FROM sluice_control.processed_file WHERE ingestion_id = $1 AND path = 'a'`,
       [id],

@@ -221,9 +221,9 @@ test('a user who may not create schemas can load into one that is there', async 
     const orchestrator = plane.orchestratorWith({
       destination: new PostgresDestination({ url: new Secret(url.href), leaseSeconds: 60 }),
     });
-    const outcome = await plane.run(await plane.order({ table: 'theirs' }), undefined, orchestrator);
+    const outcome = await plane.run(await plane.order({ table: 'theirs' }), { orchestrator });
     expect(outcome.errors).toEqual([]);
-    expect(await plane.run(await plane.order({ table: 't' }), undefined, orchestrator)).toMatchObject({
+    expect(await plane.run(await plane.order({ table: 't' }), { orchestrator })).toMatchObject({
       status: 'failed',
       errors: [{ error_type: 'permission', retryable: false }],
     });

@@ -7,20 +7,38 @@ import { DataSource } from 'typeorm';
 import { BatchOrchestrator, type RunOutcome } from '@sluice/batch-orchestrator';
 import { type Destination, DuckDb, PostgresDestination } from '@sluice/connectors';
 import { controlDatabase, migrate } from '@sluice/database';
-import { RunRecorder, type RunningOrder } from '@sluice/ingestion';
-import { type Config, readConfig, Secret } from '@sluice/kernel';
+import {
+  type QualitySpec,
+  type RunningOrder,
+  type RunParameters,
+  RunRecorder,
+  type SchemaSpec,
+} from '@sluice/ingestion';
+import { type Config, readConfig, Secret, SystemClock } from '@sluice/kernel';
 import { freshDatabase, templateDatabase } from './database';
 
 /** An order as tests want it; what is left out is a plain one. */
-export type OrderOverrides = Partial<Pick<RunningOrder, 'format' | 'on_schema_change'>> & {
+export type OrderOverrides = Partial<Pick<RunningOrder, 'format' | 'on_schema_change' | 'changed_files'>> & {
   pattern?: string;
   table?: string;
+  write_mode?: RunningOrder['destination']['write_mode'];
+  merge_keys?: string[];
+  schema?: Partial<SchemaSpec>;
+  quality?: Partial<QualitySpec>;
 };
 
 export interface OrchestratorParts {
   config: Config;
   destination: Destination;
   recorder: RunRecorder;
+}
+
+export interface RunOptions {
+  signal?: AbortSignal;
+  orchestrator?: BatchOrchestrator;
+  parameters?: RunParameters;
+  /** Gets each line of the log. */
+  log?: (line: string) => void;
 }
 
 export interface Plane {
@@ -33,8 +51,10 @@ export interface Plane {
   write(path: string, content: string | Buffer): Promise<void>;
   order(overrides?: OrderOverrides): Promise<RunningOrder>;
   /** One run, as a flow run would make it. */
-  run(order: RunningOrder, signal?: AbortSignal, orchestrator?: BatchOrchestrator): Promise<RunOutcome>;
+  run(order: RunningOrder, options?: RunOptions): Promise<RunOutcome>;
   rows<T extends QueryResultRow>(sql: string): Promise<T[]>;
+  /** Rows of the control database. */
+  control<T extends QueryResultRow>(sql: string): Promise<T[]>;
   /** Another orchestrator on the same databases, with what is given exchanged. */
   orchestratorWith(parts: Partial<OrchestratorParts>): BatchOrchestrator;
   /** An empty destination and an empty folder again; cheaper than a plane of its own. */
@@ -57,6 +77,11 @@ export async function dataPlane(env: Record<string, string> = {}): Promise<Plane
     DESTINATION_URL: destination.url,
     PREFECT_API_URL: 'http://127.0.0.1:1/api',
     SLUICE_FILE_ROOTS: folder,
+    // What failed is due again at once, and a run fails at the first fault: tests of attempts say so.
+    SLUICE_FILE_RETRY_SECONDS: '0',
+    SLUICE_FILE_ATTEMPTS: '100',
+    SLUICE_RUN_ATTEMPTS: '1',
+    SLUICE_RUN_RETRY_MS: '1',
     ...env,
   });
   const recorder = new RunRecorder(dataSource);
@@ -65,13 +90,15 @@ export async function dataPlane(env: Record<string, string> = {}): Promise<Plane
     destination: new PostgresDestination({
       url: new Secret(destination.url),
       leaseSeconds: config.SLUICE_LEASE_SECONDS,
+      fileAttempts: config.SLUICE_FILE_ATTEMPTS,
+      fileRetrySeconds: config.SLUICE_FILE_RETRY_SECONDS,
     }),
     recorder,
   };
   const orchestratorWith = (parts: Partial<OrchestratorParts>): BatchOrchestrator => {
     const { config, destination, recorder } = { ...plain, ...parts };
     const duckDb = new DuckDb({ memoryMb: 160, threads: 2, tempDir: tmpdir() });
-    return new BatchOrchestrator(config, destination, recorder, duckDb);
+    return new BatchOrchestrator(config, destination, recorder, duckDb, new SystemClock());
   };
   const orchestrator = orchestratorWith({});
   return {
@@ -85,12 +112,13 @@ export async function dataPlane(env: Record<string, string> = {}): Promise<Plane
       await writeFile(join(folder, path), content);
     },
     order: (overrides = {}) => insertOrder(dataSource, recorder, folder, overrides),
-    run: (order, signal, other = orchestrator) => runOnce(recorder, other, order, signal),
+    run: (order, options = {}) => runOnce(recorder, order, { orchestrator, ...options }),
     orchestratorWith,
     clean: async () => {
       await client.query('DROP SCHEMA IF EXISTS sluice CASCADE; DROP SCHEMA public CASCADE; CREATE SCHEMA public');
       for (const name of await readdir(folder)) await rm(join(folder, name), { recursive: true, force: true });
     },
+    control: (sql) => dataSource.query(sql),
     rows: async <T extends QueryResultRow>(sql: string) => (await client.query<T>(sql)).rows,
     close: async () => {
       await client.end();
@@ -110,19 +138,26 @@ async function insertOrder(
   const {
     format = { type: 'auto', options: {} },
     on_schema_change = 'append_new_columns',
+    changed_files = 'skip',
     pattern = '*',
     table = 't',
+    write_mode = 'append',
+    merge_keys = [],
   } = overrides;
   await dataSource.query(
-    `INSERT INTO sluice_control.ingestion (id, name, status, source, format, destination, on_schema_change, quality, credential_keys)
-     VALUES ($1, $2, 'draft', $3, $4, $5, $6, '{}', '{}')`,
+    `INSERT INTO sluice_control.ingestion
+       (id, name, status, source, format, destination, schema, on_schema_change, changed_files, quality, credential_keys)
+     VALUES ($1, $2, 'draft', $3, $4, $5, $6, $7, $8, $9, '{}')`,
     [
       id,
       `test ${id}`,
       JSON.stringify({ type: 'file', path: folder, file_pattern: pattern, options: {} }),
       JSON.stringify(format),
-      JSON.stringify({ schema: 'public', table, write_mode: 'append', merge_keys: [] }),
+      JSON.stringify({ schema: 'public', table, write_mode, merge_keys }),
+      JSON.stringify({ ...PLAIN_SCHEMA, ...overrides.schema }),
       on_schema_change,
+      changed_files,
+      JSON.stringify({ ...PLAIN_QUALITY, ...overrides.quality }),
     ],
   );
   const order = await recorder.findOrder(id);
@@ -130,20 +165,31 @@ async function insertOrder(
   return order;
 }
 
+const PLAIN_SCHEMA: SchemaSpec = { columns: {}, all_text: false, mode: 'infer', locked: false, drop_removed: false };
+const PLAIN_QUALITY: QualitySpec = {
+  on_error: 'fail_file',
+  max_rejected_rows: 0,
+  min_rows: null,
+  max_drop_percent: null,
+  max_age_seconds: null,
+};
+export const ALL_NEW: RunParameters = { kind: 'load', from: null, until: null, path_prefix: null };
+
 async function runOnce(
   recorder: RunRecorder,
-  orchestrator: BatchOrchestrator,
   order: RunningOrder,
-  signal = new AbortController().signal,
+  options: RunOptions & { orchestrator: BatchOrchestrator },
 ): Promise<RunOutcome> {
+  const { orchestrator, signal = new AbortController().signal, parameters = ALL_NEW, log } = options;
   const entered = await recorder.enter({
     ingestionId: order.id,
     flowRunId: randomUUID(),
     runId: null,
     scheduled: true,
   });
-  const report = { log: () => undefined, progress: () => undefined };
-  const outcome = await orchestrator.runIngestion({ order, runId: entered.id, executor: randomUUID(), signal, report });
+  const report = { log: (_: string, line: string) => log?.(line), progress: () => undefined };
+  const request = { order, runId: entered.id, parameters, executor: randomUUID(), signal, report };
+  const outcome = await orchestrator.runIngestion(request);
   if (outcome === null) throw new Error('the run belongs to another process');
   return outcome;
 }

@@ -8,11 +8,11 @@ import { ROOT } from './folders.mjs';
 import { indent } from './processes.mjs';
 
 const SOURCES = ['apps', 'libs', 'nest-cli.json', 'package-lock.json', 'tsconfig.json'];
-const PRODUCTS = ['dist/apps/api/main.js', 'dist/apps/flow-runner/main.js'];
+const PRODUCTS = ['dist/apps/api/main.js', 'dist/apps/flow-runner/main.js', 'dist/apps/preview/main.js'];
 const STAMP = join(ROOT, 'dist', '.built-from');
 
 /**
- * Builds both programs, unless they were built from just these sources.
+ * Builds the programs, unless they were built from just these sources.
  * @param {{ env: NodeJS.ProcessEnv, logFile: string }} options
  * @returns {Promise<boolean>} whether something was done
  */

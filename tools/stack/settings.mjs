@@ -113,11 +113,12 @@ export function sluiceEnvironment(settings, urls) {
     SLUICE_SECRET_KEY: settings.secrets.secretKey,
     SLUICE_FILE_ROOTS: env.SLUICE_FILE_ROOTS || join(ROOT, 'data'),
     SLUICE_RUNNER_COMMAND: env.SLUICE_RUNNER_COMMAND || `${quoted(process.execPath)} dist/apps/flow-runner/main.js`,
+    SLUICE_PREVIEW_COMMAND: env.SLUICE_PREVIEW_COMMAND || `${quoted(process.execPath)} dist/apps/preview/main.js`,
     SLUICE_RUNNER_WORKING_DIR: env.SLUICE_RUNNER_WORKING_DIR || ROOT,
   };
 }
 
-/** For Prefect, which takes a command apart like a shell. @param {string} path */
+/** For Prefect, and for previews, which take a command apart like a shell. @param {string} path */
 function quoted(path) {
   return /^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", `'"'"'`)}'`;
 }

@@ -15,7 +15,10 @@ import { rootLogger } from './http/root-logger';
 import { RouteTable } from './http/route-table';
 import { IngestionsController } from './ingestions/ingestions.controller';
 import { OperationsController } from './ingestions/operations.controller';
+import { RefreshController } from './ingestions/refresh.controller';
 import { OrchestrationController } from './orchestration/orchestration.controller';
+import { PreviewController } from './preview/preview.controller';
+import { Previewer } from './preview/previewer';
 import { ProblemFilter } from './problem/problem.filter';
 import { RunsController } from './runs/runs.controller';
 
@@ -40,6 +43,8 @@ export class AppModule {
       controllers: [
         IngestionsController,
         OperationsController,
+        RefreshController,
+        PreviewController,
         RunsController,
         HistoryController,
         OrchestrationController,
@@ -49,7 +54,7 @@ export class AppModule {
         { provide: LOG, useValue: logger },
         { provide: APP_FILTER, useClass: ProblemFilter },
         { provide: APP_GUARD, useClass: JsonOnlyGuard },
-        ...[RouteTable, HealthReport, DatabaseIndicator],
+        ...[RouteTable, HealthReport, DatabaseIndicator, Previewer],
       ],
     };
   }

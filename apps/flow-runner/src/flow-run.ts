@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { BatchOrchestrator, type RunOutcome, RunStopped } from '@sluice/batch-orchestrator';
-import { RunRecorder, type RunningOrder } from '@sluice/ingestion';
+import { RunRecorder, type RunningOrder, type RunParameters } from '@sluice/ingestion';
 import { type FlowRun, FlowRunSession } from '@sluice/orchestration-gateway';
 import { EXIT, type ExitCode } from './exit-codes';
 import { markdownOf } from './report';
@@ -58,7 +58,7 @@ export class FlowRunExecution {
     if (run.status !== 'queued' && run.status !== 'running')
       return this.finish('cancelled', `Run ${run.id} was ended (${run.status}) before it began; nothing was loaded.`);
     if (!(await this.session.proposeRunning())) return this.refused(run.id);
-    return this.load(order, run.id, flowRun);
+    return this.load(order, run, flowRun);
   }
 
   /** Prefect did not accept RUNNING: nothing is loaded. */
@@ -70,12 +70,13 @@ export class FlowRunExecution {
       : EXIT.reported;
   }
 
-  private async load(order: RunningOrder, runId: string, flowRun: FlowRun): Promise<ExitCode> {
+  private async load(order: RunningOrder, run: QueuedRun, flowRun: FlowRun): Promise<ExitCode> {
     const { session } = this;
     session.cancelled.addEventListener('abort', () => this.stopping.abort(wasCancelled()), { once: true });
     const outcome = await this.orchestrator.runIngestion({
       order,
-      runId,
+      runId: run.id,
+      parameters: run.parameters,
       executor: randomUUID(),
       signal: this.stopping.signal,
       report: {
@@ -84,7 +85,7 @@ export class FlowRunExecution {
       },
     });
     if (outcome === null) return EXIT.reported;
-    await session.leaveMarkdown(`run-${runId}`, markdownOf(order, flowRun, outcome));
+    await session.leaveMarkdown(`run-${run.id}`, markdownOf(order, flowRun, outcome));
     session.log(outcome.status === 'failed' ? 'error' : 'info', outcome.summary);
     return this.finish(outcome.status, outcome.summary);
   }
@@ -94,6 +95,11 @@ export class FlowRunExecution {
     await this.session.finish(outcome, message);
     return EXIT.reported;
   }
+}
+
+interface QueuedRun {
+  id: string;
+  parameters: RunParameters;
 }
 
 function wasCancelled(): RunStopped {

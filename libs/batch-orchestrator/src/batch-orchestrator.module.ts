@@ -12,7 +12,12 @@ import { BatchOrchestrator } from './batch-orchestrator';
       provide: Destination,
       inject: [CONFIG],
       useFactory: (config: Config) =>
-        new PostgresDestination({ url: config.DESTINATION_URL, leaseSeconds: config.SLUICE_LEASE_SECONDS }),
+        new PostgresDestination({
+          url: config.DESTINATION_URL,
+          leaseSeconds: config.SLUICE_LEASE_SECONDS,
+          fileAttempts: config.SLUICE_FILE_ATTEMPTS,
+          fileRetrySeconds: config.SLUICE_FILE_RETRY_SECONDS,
+        }),
     },
     {
       provide: DuckDb,

@@ -1,13 +1,23 @@
 import { inspect } from 'node:util';
 import { Inject, Injectable } from '@nestjs/common';
-import { Destination, DuckDb, FileSource, formatReaders, LoadError, type LoadSession } from '@sluice/connectors';
-import { RunRecorder, type RunError } from '@sluice/ingestion';
-import { CONFIG, type Config } from '@sluice/kernel';
-import { Files } from './files';
+import {
+  Destination,
+  DuckDb,
+  Fenced,
+  Files,
+  FileSource,
+  formatReaders,
+  LoadError,
+  type LoadSession,
+  type Source,
+} from '@sluice/connectors';
+import { RunRecorder, type RunError, type RunningOrder } from '@sluice/ingestion';
+import { Clock, CONFIG, type Config } from '@sluice/kernel';
+import { type AttemptRules, mayPass, pauseBefore } from './attempts';
 import { IngestionRun } from './ingestion-run';
-import { Loader } from './loader';
+import { Loader } from './loading/loader';
 import { type RunOutcome, type RunRequest, RunStopped } from './run';
-import { TableSchema } from './table-schema';
+import { TableSchema } from './schema/table-schema';
 import { Tally, toRunError } from './tally';
 
 /**
@@ -18,12 +28,17 @@ import { Tally, toRunError } from './tally';
  */
 @Injectable()
 export class BatchOrchestrator {
+  private readonly rules: AttemptRules;
+
   constructor(
     @Inject(CONFIG) private readonly config: Config,
     private readonly destination: Destination,
     private readonly recorder: RunRecorder,
     private readonly duckDb: DuckDb,
-  ) {}
+    private readonly clock: Clock,
+  ) {
+    this.rules = { most: config.SLUICE_RUN_ATTEMPTS, firstPauseMs: config.SLUICE_RUN_RETRY_MS, random: Math.random };
+  }
 
   /**
    * Never raises for what can happen to a run: the outcome says it. `null`: the run belongs to another process by now, which will report
@@ -31,18 +46,20 @@ export class BatchOrchestrator {
    */
   async runIngestion(request: RunRequest): Promise<RunOutcome | null> {
     const tally = new Tally();
-    let session: LoadSession | null;
-    try {
-      session = await this.destination.acquire(request.order.id, request.runId);
-    } catch (error) {
-      return this.failBeforeStart(request, tally, error);
-    }
-    if (session === null) return this.skip(request, tally);
+    const began = await this.begin(request);
+    if (began.fault !== null) return this.failBeforeStart(request, tally, began.fault);
+    if (began.session === null) return this.skip(request, tally);
+    return this.claimed(request, tally, began.session);
+  }
+
+  /** The lease is kept until the end of the run is written: whoever gets it later may take a `running` row for one left behind. */
+  private async claimed(request: RunRequest, tally: Tally, session: LoadSession): Promise<RunOutcome | null> {
+    const held: Held = { session };
     try {
       if (!(await this.claim(request))) return await this.notMine(request, tally);
-      return await this.end(request, tally, await this.attempt(request, session, tally));
+      return await this.end(request, tally, await this.attempts(request, tally, held));
     } finally {
-      await session.close();
+      await held.session?.close();
       await this.duckDb.close();
     }
   }
@@ -52,7 +69,48 @@ export class BatchOrchestrator {
     return (await this.recorder.start(runId, executor)) || (await this.recorder.takeOver(runId, executor));
   }
 
-  /** What stopped the run, or `null`. */
+  /** The lease, with patience for a destination that is away. Both `null`: another run has it and lives. */
+  private async begin(request: RunRequest): Promise<{ session: LoadSession | null; fault: unknown }> {
+    for (let next = 2; ; next++) {
+      try {
+        return { session: await this.destination.acquire(request.order.id, request.runId), fault: null };
+      } catch (error) {
+        const fault = await this.pausedBefore(next, request, error);
+        if (fault !== null) return { session: null, fault };
+      }
+    }
+  }
+
+  /** What stopped the run in the end, or `null`. What may pass is tried again under a new lease: the ledger knows what is in. */
+  private async attempts(request: RunRequest, tally: Tally, held: Held): Promise<unknown> {
+    for (let next = 2; held.session !== null; next++) {
+      const error = await this.attempt(request, held.session, tally);
+      if (error === null) return null;
+      const fault = await this.pausedBefore(next, request, error);
+      if (fault !== null) return fault;
+      await held.session.close();
+      held.session = null;
+      const again = await this.begin(request);
+      if (again.fault !== null) return again.fault;
+      held.session = again.session;
+    }
+    return new Fenced();
+  }
+
+  /** `null` after the pause; else what ends the run. */
+  private async pausedBefore(next: number, request: RunRequest, error: unknown): Promise<unknown> {
+    if (request.signal.aborted) return request.signal.reason;
+    if (!mayPass(error) || next > this.rules.most) return error;
+    const pause = pauseBefore(next, this.rules);
+    const seconds = (pause / 1000).toFixed(1);
+    request.report.log('warning', `${error.message} Attempt ${next} of ${this.rules.most} follows in ${seconds} s.`);
+    return this.clock.sleep(pause, request.signal).then(
+      () => null,
+      () => request.signal.reason as unknown,
+    );
+  }
+
+  /** What stopped this attempt, or `null`. */
   private async attempt(request: RunRequest, session: LoadSession, tally: Tally): Promise<unknown> {
     const signal = AbortSignal.any([request.signal, session.lost]);
     signal.addEventListener('abort', () => void session.interrupt(), { once: true });
@@ -67,22 +125,28 @@ export class BatchOrchestrator {
   private compose(request: RunRequest, session: LoadSession, tally: Tally, signal: AbortSignal): IngestionRun {
     const { order } = request;
     const { recorder, config } = this;
-    const source = new FileSource({
-      path: order.source.path,
-      pattern: order.source.file_pattern,
-      roots: config.SLUICE_FILE_ROOTS,
-    });
-    const files = new Files(source, formatReaders(this.duckDb), order.format);
+    const limits = {
+      recordBytes: config.SLUICE_MAX_RECORD_BYTES,
+      columns: config.SLUICE_MAX_COLUMNS,
+      depth: config.SLUICE_MAX_DEPTH,
+    };
+    const files = new Files(this.source(order), formatReaders(this.duckDb, limits), order.format);
     const schema = new TableSchema(order, session, recorder, files);
-    const loader = new Loader(
-      session,
-      files,
-      schema,
-      { schema: order.destination.schema, table: order.destination.table },
-      signal,
-    );
+    const { quality } = order;
+    const loader = new Loader({ session, files, schema, quality, tempDir: config.SLUICE_TEMP_DIR, signal });
     const budget = { files: config.SLUICE_BATCH_FILES, bytes: config.SLUICE_BATCH_BYTES };
-    return new IngestionRun(request, { session, recorder, files, schema, loader, tally, budget }, signal);
+    return new IngestionRun(request, { session, recorder, files, schema, loader, tally, budget, signal });
+  }
+
+  private source({ source }: RunningOrder): Source {
+    const { config } = this;
+    return new FileSource({
+      path: source.path,
+      pattern: source.file_pattern,
+      roots: config.SLUICE_FILE_ROOTS,
+      tempDir: config.SLUICE_TEMP_DIR,
+      limits: { expandedBytes: config.SLUICE_MAX_EXPANDED_BYTES, ratio: config.SLUICE_MAX_EXPANSION_RATIO },
+    });
   }
 
   private async end(request: RunRequest, tally: Tally, fault: unknown): Promise<RunOutcome | null> {
@@ -121,6 +185,11 @@ export class BatchOrchestrator {
     const mine = await this.recorder.dismiss(request.runId, 'failed', [fault]);
     return mine ? outcome('failed', fault.message, tally) : this.notMine(request, tally);
   }
+}
+
+/** The lease this process has now, if any. */
+interface Held {
+  session: LoadSession | null;
 }
 
 function statusOf(fault: unknown, { metrics }: Tally): 'success' | 'partial' | 'failed' | 'cancelled' | 'crashed' {

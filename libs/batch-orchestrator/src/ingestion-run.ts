@@ -1,19 +1,29 @@
-import { BadFile, type LoadSession, type SourceEntry, type TouchedEntry } from '@sluice/connectors';
-import type { FileRecord, RunRecorder } from '@sluice/ingestion';
-import type { Files } from './files';
-import type { BatchResult, Loader } from './loader';
+import {
+  BadFile,
+  type Batch,
+  DestinationError,
+  type Files,
+  type ListingCounts,
+  type LoadedFile,
+  type LoadSession,
+  RowRefused,
+} from '@sluice/connectors';
+import type { RunRecorder } from '@sluice/ingestion';
+import { Drift, FilesChanged, NothingListed, RunAborted } from './faults';
+import { FileHistory, mib } from './file-history';
+import type { BatchResult, Loader } from './loading/loader';
+import type { WorkItem } from './loading/file-load';
+import { QualityGates } from './quality-gates';
 import type { RunRequest } from './run';
-import type { TableSchema } from './table-schema';
-import { failedRecord, type Tally, toRunError } from './tally';
+import type { TableSchema } from './schema/table-schema';
+import { holdBackOf, selected } from './selection';
+import type { Tally } from './tally';
+import { allWork, type BatchBudget, newWork, WorkQueue } from './work';
 
-const PAGE = 500;
+/** Files looked at before a table is made. */
+const SAMPLE_FILES = 20;
 
-export interface BatchBudget {
-  files: number;
-  bytes: number;
-}
-
-interface Parts {
+export interface RunParts {
   session: LoadSession;
   recorder: RunRecorder;
   files: Files;
@@ -21,166 +31,210 @@ interface Parts {
   loader: Loader;
   tally: Tally;
   budget: BatchBudget;
+  signal: AbortSignal;
 }
 
 /** One run under its lease: discover, plan, load, commit. */
 export class IngestionRun {
-  private freshBytes = 0;
-  private freshFiles = 0;
+  private readonly history: FileHistory;
+  private readonly gates: QualityGates;
+  private counts: ListingCounts | null = null;
+  /** Files whose values the schema could not follow: their bad rows are left out. */
+  private readonly lenient = new Set<string>();
+  /** Files given up, when the transaction for all begins anew. */
+  private readonly given = new Set<string>();
 
   constructor(
     private readonly request: RunRequest,
-    private readonly parts: Parts,
-    private readonly signal: AbortSignal,
-  ) {}
+    private readonly parts: RunParts,
+  ) {
+    this.history = new FileHistory(request, parts);
+    this.gates = new QualityGates(request.order, parts.recorder);
+  }
 
   async execute(): Promise<void> {
-    await this.catchUpMirror();
-    await this.discover();
-    await this.settleTouched();
-    if (this.freshFiles === 0) {
+    await this.history.catchUp();
+    const counts = await this.discover();
+    const changed = await this.history.settleTouched();
+    if (changed.length > 0 && this.request.order.changed_files === 'fail')
+      throw new FilesChanged(changed.slice(0, 10), changed.length > 10);
+    if (!this.hasWork(counts, changed.length)) {
       this.request.report.log('info', 'Nothing new to load.');
       return;
     }
-    await this.parts.schema.prepare();
-    await this.loadAll();
+    await this.parts.schema.prepare(await this.sample());
+    if (this.rebuilds || this.gates.wantOneTransaction || this.request.order.on_schema_change === 'fail')
+      await this.asOne(counts);
+    else await this.inBatches(counts);
   }
 
-  /** A run that crashed between its commit and its mirror left files the control database does not know. */
-  private async catchUpMirror(): Promise<void> {
-    const { session, recorder } = this.parts;
-    const { id } = this.request.order;
-    for (let after = await recorder.mirroredUpTo(id); ;) {
-      const missing = await session.ledgerSince(after, PAGE);
-      if (missing.length === 0) return;
-      after = missing.at(-1)?.loadId ?? null;
-      for (const { runId, loadId, path, version, rows, bytes } of missing)
-        await recorder.mirrorFiles(id, runId, [
-          { path, version, status: 'loaded', rows, rejected: 0, bytes, first_error: null, load_id: loadId },
-        ]);
-      this.request.report.log('info', `${missing.length} files of an interrupted run were found in the ledger.`);
-    }
+  private get rebuilds(): boolean {
+    return this.request.parameters.kind === 'refresh' || this.request.order.destination.write_mode === 'overwrite';
   }
 
-  private async discover(): Promise<void> {
-    const counts = await this.parts.session.stage(this.parts.files.list(this.signal));
-    this.parts.tally.metrics.files_discovered = counts.listed;
-    this.freshFiles = counts.fresh;
-    this.freshBytes = counts.freshBytes;
-    this.request.report.log(
-      'info',
-      `${counts.listed} files found, ${counts.fresh} of them new (${mib(counts.freshBytes)}).`,
-    );
+  /** Only the history of what was never loaded stays as it is. */
+  private get keepsHistory(): boolean {
+    const { parameters } = this.request;
+    return parameters.kind === 'refresh' && parameters.scope === 'new_only';
   }
 
-  private async settleTouched(): Promise<void> {
-    for await (const entry of pages((after) => this.parts.session.touched(after, PAGE))) {
-      this.signal.throwIfAborted();
-      await this.settle(entry);
-    }
+  private get reloads(): boolean {
+    return this.request.order.changed_files === 'reload';
   }
 
-  /** The same content under a new time stamp is remembered; new content is reported and left alone. */
-  private async settle(entry: TouchedEntry): Promise<void> {
-    try {
-      const { file } = await this.parts.files.open(entry);
-      const version = await file.version();
-      if (version === entry.version) await this.parts.session.confirmUnchanged(entry);
-      else await this.notice(changedRecord(entry, version));
-    } catch (error) {
-      if (!(error instanceof BadFile)) throw error;
-      await this.notice(failedRecord(entry, error));
-    }
+  private async discover(): Promise<ListingCounts> {
+    const { session, files, signal, tally } = this.parts;
+    const { order, parameters } = this.request;
+    const listing = files.list(signal);
+    // What a table becomes must not depend on what a run was asked to look at.
+    const wanted = order.destination.write_mode === 'overwrite' ? listing : selected(listing, parameters);
+    const holdBack = holdBackOf(order, parameters);
+    const counts = await session.stage(wanted, this.rebuilds ? { ...holdBack, retry: 'all' } : holdBack);
+    tally.metrics.files_discovered = counts.listed;
+    this.counts = counts;
+    this.tellDiscovered(counts);
+    return counts;
   }
 
-  private async notice(record: FileRecord): Promise<void> {
-    this.parts.tally.noticed(record);
-    this.request.report.log('warning', record.first_error?.message ?? '');
-    if (record.status === 'changed') await this.mirror([record]);
+  private tellDiscovered({ listed, fresh, freshBytes, held }: ListingCounts): void {
+    const { report } = this.request;
+    report.log('info', `${listed} files found, ${fresh} of them new (${mib(freshBytes)}).`);
+    if (held > 0)
+      report.log(
+        'warning',
+        `${held} files failed before and are held back until their next attempt, until they change, or until they are retried by hand.`,
+      );
   }
 
-  private async loadAll(): Promise<void> {
-    let after: string | null = null;
+  private hasWork({ fresh, vanished, listed }: ListingCounts, changed: number): boolean {
+    const { parameters, order } = this.request;
+    if (parameters.kind === 'refresh') return true;
+    if (order.destination.write_mode !== 'overwrite') return fresh > 0 || (this.reloads && changed > 0);
+    if (listed === 0 && vanished > 0) throw new NothingListed(order.source.file_pattern);
+    return fresh > 0 || vanished > 0 || changed > 0;
+  }
+
+  private async sample() {
+    const { session } = this.parts;
+    const fresh = await session.fresh(null, SAMPLE_FILES);
+    return fresh.length > 0 ? fresh : session.listed(null, SAMPLE_FILES);
+  }
+
+  private work(): AsyncGenerator<WorkItem> {
+    const { session } = this.parts;
+    return this.rebuilds && !this.keepsHistory ? allWork(session) : newWork(session, this.reloads && !this.rebuilds);
+  }
+
+  /** Each batch commits by itself; a file that fails is passed over. */
+  private async inBatches(counts: ListingCounts): Promise<void> {
+    const queue = new WorkQueue(this.work(), this.parts.budget);
     for (;;) {
-      const entries = await this.nextBatch(after);
-      if (entries.length === 0) return;
-      const result = await this.parts.loader.load(entries);
-      after = (await this.finish(result, entries)) ?? after;
+      this.parts.signal.throwIfAborted();
+      const batch = await queue.next();
+      if (batch.length === 0) return;
+      const results = await this.parts.loader.load(batch.map((item) => this.asKnown(item)));
+      for (const result of results) await this.history.record(result);
+      const stop = results.at(-1)?.stoppedAt ?? null;
+      if (stop !== null) {
+        const rest = batch.slice(batch.findIndex(({ entry }) => entry.path === stop.item.entry.path) + 1);
+        const again = await this.follow(stop.item, stop.drift);
+        queue.putBack(again ? [stop.item, ...rest] : rest);
+      }
+      await this.history.tell(counts);
     }
   }
 
-  private async nextBatch(after: string | null): Promise<SourceEntry[]> {
-    const { budget, session } = this.parts;
-    const page = await session.fresh(after, budget.files);
-    let bytes = 0;
-    return page.filter((entry, index) => (bytes += entry.bytes) <= budget.bytes || index === 0);
+  /** One transaction for the whole run: all of it is in, or nothing. When the schema must change it begins anew. */
+  private async asOne(counts: ListingCounts): Promise<void> {
+    for (;;) {
+      this.parts.signal.throwIfAborted();
+      const result: BatchResult = { loaded: [], notes: new Map(), failed: [], stoppedAt: null };
+      try {
+        await this.commitAsOne(result);
+        await this.history.record(result);
+        if (this.rebuilds && !this.keepsHistory) await this.history.forgetAllOthers();
+        await this.history.tell(counts);
+        return;
+      } catch (error) {
+        const stop = result.stoppedAt;
+        if (stop === null || !(error instanceof Drift)) throw asFault(error);
+        await this.follow(stop.item, stop.drift);
+      }
+    }
   }
 
-  /** Records what a batch brought and returns the path to go on after. */
-  private async finish(result: BatchResult, entries: readonly SourceEntry[]): Promise<string | null> {
-    const { tally } = this.parts;
-    tally.loaded(result.loaded);
-    for (const record of result.failed) this.fail(record);
-    await this.mirror([...result.loaded, ...result.failed]);
-    const stop = result.stoppedAt;
-    if (stop !== null && !(await this.evolved(stop.entry, stop.unknown))) return stop.entry.path;
-    await this.tell();
-    const done = stop === null ? entries : entries.slice(0, entries.indexOf(stop.entry));
-    return done.at(-1)?.path ?? null;
+  private commitAsOne(result: BatchResult): Promise<void> {
+    const { session, schema } = this.parts;
+    const work = async (batch: Batch): Promise<LoadedFile[]> => {
+      for await (const item of this.work())
+        if (!this.given.has(item.entry.path)) await this.loadAsOne(batch, this.asKnown(item), result);
+      const rows = result.loaded.reduce((sum, file) => sum + file.rows, 0);
+      if (result.loaded.length > 0) await this.gates.assertKept(rows);
+      return result.loaded;
+    };
+    if (!this.rebuilds) return session.batch(schema.write, work);
+    return session.rebuild({ ...schema.write, history: this.keepsHistory ? 'keep' : 'replace' }, work);
   }
 
-  private async evolved(entry: SourceEntry, unknown: readonly string[]): Promise<boolean> {
+  private async loadAsOne(batch: Batch, item: WorkItem, result: BatchResult): Promise<void> {
+    this.parts.signal.throwIfAborted();
     try {
-      await this.parts.schema.evolve(entry, unknown);
-      this.request.report.log('info', `${entry.path} brought new columns: ${unknown.join(', ')}.`);
+      const { file, note } = await this.parts.loader.loadInto(batch, item);
+      result.loaded.push(file);
+      if (note !== null) result.notes.set(item.entry.path, note);
+    } catch (error) {
+      if (error instanceof Drift) result.stoppedAt = { item, drift: error };
+      if (!(error instanceof BadFile)) throw error;
+      const because = this.wholeBecause();
+      if (because !== null) throw new RunAborted(item.entry.path, error, because);
+      result.failed.push({ entry: item.entry, error });
+    }
+    this.history.tellUnderWay(result, this.counts);
+  }
+
+  /** Why one bad file is the end of the run; `null`: it is not. */
+  private wholeBecause(): string | null {
+    if (this.request.order.quality.on_error === 'abort_run') return 'quality.on_error is "abort_run"';
+    return this.rebuilds ? 'the table must be whole and the old one stays as it is until it is' : null;
+  }
+
+  /** True: the file can be tried again. False: it has failed and that is recorded. */
+  private async follow(item: WorkItem, drift: Drift): Promise<boolean> {
+    try {
+      this.request.report.log('info', await this.parts.schema.evolve(item.entry, drift));
       return true;
     } catch (error) {
       if (!(error instanceof BadFile)) throw error;
-      const record = failedRecord(entry, error);
-      this.fail(record);
-      await this.mirror([record]);
-      return false;
+      return this.cannotFollow(item, drift, error);
     }
   }
 
-  private fail(record: FileRecord): void {
-    this.parts.tally.failed(record);
-    this.request.report.log('error', `${record.path}: ${record.first_error?.message ?? ''}`);
+  /** Its bad rows are left out where the quality rules allow it; else the file has failed, and with it perhaps the run. */
+  private async cannotFollow({ entry }: WorkItem, drift: Drift, error: BadFile): Promise<boolean> {
+    const mayLeaveOut = this.parts.schema.plan(true).badRows === 'reject' && drift.unfit.length > 0;
+    if (mayLeaveOut && !this.lenient.has(entry.path)) {
+      this.lenient.add(entry.path);
+      return true;
+    }
+    const because = this.wholeBecause();
+    if (because !== null) throw new RunAborted(entry.path, error, because);
+    this.given.add(entry.path);
+    await this.history.record({ loaded: [], notes: new Map(), failed: [{ entry, error }], stoppedAt: null });
+    return false;
   }
 
-  private async mirror(records: readonly FileRecord[]): Promise<void> {
-    if (records.length > 0) await this.parts.recorder.mirrorFiles(this.request.order.id, this.request.runId, records);
-  }
-
-  private async tell(): Promise<void> {
-    const { recorder, tally } = this.parts;
-    const metrics = tally.snapshot();
-    const percent =
-      this.freshBytes === 0 ? 100 : Math.min(100, Math.floor((100 * metrics.bytes_read) / this.freshBytes));
-    const message = `${metrics.files_processed} of ${this.freshFiles} files, ${metrics.rows_ingested} rows, ${mib(metrics.bytes_read)}`;
-    this.request.report.progress(percent, message);
-    this.request.report.log('info', message);
-    await recorder.progress(this.request.runId, this.request.executor, metrics);
+  private asKnown(item: WorkItem): WorkItem {
+    return this.lenient.has(item.entry.path) ? { ...item, lenient: true } : item;
   }
 }
 
-function changedRecord(entry: TouchedEntry, version: string): FileRecord {
-  const { path, bytes, rows, loadId } = entry;
-  const message = `${path} changed after it was loaded; its new content was left alone. Give new content a new name.`;
-  const first_error = toRunError(new BadFile('changed', message), path);
-  return { path, version, status: 'changed', rows, rejected: 0, bytes, first_error, load_id: loadId };
-}
-
-async function* pages<T extends { path: string }>(page: (after: string | null) => Promise<T[]>): AsyncGenerator<T> {
-  let after: string | null = null;
-  for (;;) {
-    const items: T[] = await page(after);
-    yield* items;
-    after = items.at(-1)?.path ?? null;
-    if (after === null) return;
-  }
-}
-
-function mib(bytes: number): string {
-  return `${(bytes / 1048576).toFixed(1)} MiB`;
+/** Rows refused together by one transaction for all have no file to blame. */
+function asFault(error: unknown): unknown {
+  if (!(error instanceof RowRefused)) return error;
+  return new DestinationError(
+    'destination',
+    `The destination refused rows of this run, and nothing of it was loaded: ${error.message}. Correct the files or the table.`,
+    'never',
+    { cause: error },
+  );
 }

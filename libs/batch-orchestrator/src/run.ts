@@ -1,4 +1,4 @@
-import type { FileRecord, RunError, RunMetrics, RunningOrder } from '@sluice/ingestion';
+import type { FileRecord, RunError, RunMetrics, RunningOrder, RunParameters } from '@sluice/ingestion';
 
 /** Where a run tells what it does. Neither call ever fails or waits. */
 export interface RunReporter {
@@ -10,6 +10,7 @@ export interface RunReporter {
 export interface RunRequest {
   order: RunningOrder;
   runId: string;
+  parameters: RunParameters;
   /** This process's own random id; it fences what is written of the run. */
   executor: string;
   /** Aborts with a `RunStopped` as the reason. */

@@ -1,4 +1,11 @@
-import { BadFile, LoadError, type RowRefused, type SourceEntry } from '@sluice/connectors';
+import {
+  BadFile,
+  type FailureState,
+  type LoadedFile,
+  LoadError,
+  type RowRefused,
+  type SourceEntry,
+} from '@sluice/connectors';
 import type { FileRecord, RunError, RunMetrics } from '@sluice/ingestion';
 
 /** Errors kept of one run; more help nobody. */
@@ -24,8 +31,9 @@ export class Tally {
     for (const record of records) {
       this.metrics.files_processed++;
       this.metrics.rows_ingested += record.rows;
+      this.metrics.rows_rejected += record.rejected;
       this.metrics.bytes_read += record.bytes;
-      this.show(record);
+      this.noticed(record);
     }
   }
 
@@ -40,8 +48,10 @@ export class Tally {
     this.show(record);
   }
 
+  /** A run that begins anew meets the same things again; they are told once. */
   error(error: RunError): void {
-    if (this.errors.length < MAX_ERRORS) this.errors.push(error);
+    const known = this.errors.some(({ file, message }) => file === error.file && message === error.message);
+    if (!known && this.errors.length < MAX_ERRORS) this.errors.push(error);
   }
 
   /** What ended the run goes before all that is wrong with files. */
@@ -85,15 +95,24 @@ export function refusedByServer(refused: RowRefused, line: number | null): BadFi
   );
 }
 
-export function failedRecord(entry: SourceEntry, error: unknown): FileRecord {
+export function loadedRecord({ entry, loadId, version, rows, rejected }: LoadedFile, note: BadFile | null): FileRecord {
+  const { path, bytes } = entry;
+  const first_error = note === null ? null : toRunError(note, path);
+  const mirrored = { first_error, load_id: loadId.toString(), attempts: 0, next_attempt_at: null };
+  return { path, version, status: 'loaded', rows, rejected, bytes, ...mirrored };
+}
+
+/** `state`: how often it has failed and when it is due; `null`: that is not counted. */
+export function failedRecord({ path, bytes }: SourceEntry, error: unknown, state: FailureState | null): FileRecord {
+  const isQuarantined = state !== null && state.nextAttemptAt === null;
   return {
-    path: entry.path,
+    path,
     version: '',
-    status: 'failed',
-    rows: 0,
-    rejected: 0,
-    bytes: entry.bytes,
-    first_error: toRunError(error, entry.path),
+    status: isQuarantined ? 'quarantined' : 'failed',
+    ...{ rows: 0, rejected: 0, bytes },
+    first_error: toRunError(error, path),
     load_id: null,
+    attempts: state?.attempts ?? 0,
+    next_attempt_at: state?.nextAttemptAt?.toISOString() ?? null,
   };
 }

@@ -1,7 +1,7 @@
 import type { TEXT_ENCODERS } from './copy/text-values';
 
 /** The PostgreSQL types a column can be loaded into, as `format_type(oid, NULL)` names them. */
-export type ColumnType = keyof typeof TEXT_ENCODERS | 'time without time zone' | 'bytea';
+export type ColumnType = keyof typeof TEXT_ENCODERS | 'bytea';
 
 /** One column of a file and where it goes. */
 export interface LoadColumn {

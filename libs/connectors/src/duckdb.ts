@@ -1,4 +1,4 @@
-import type { DuckDBConnection } from '@duckdb/node-api';
+import type { DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
 
 export interface DuckDbLimits {
   memoryMb: number;
@@ -12,39 +12,60 @@ export interface DuckDbLimits {
  * Used for what it does best: reading Parquet and finding out how a CSV is written.
  */
 export class DuckDb {
-  private connection: Promise<DuckDBConnection> | null = null;
+  private instance: Promise<DuckDBInstance> | null = null;
+  private shared: Promise<DuckDBConnection> | null = null;
 
   constructor(private readonly limits: DuckDbLimits) {}
 
+  /** Where it may spill, and where small files it is asked about may lie. */
+  get tempDir(): string {
+    return this.limits.tempDir;
+  }
+
+  /** The shared connection, for questions with short answers: a question ends the stream of the one before. */
   connect(): Promise<DuckDBConnection> {
-    this.connection ??= this.start();
-    return this.connection;
+    this.shared ??= this.session();
+    return this.shared;
+  }
+
+  /** A connection of one's own, for a long answer; whoever asked for it closes it. */
+  async session(): Promise<DuckDBConnection> {
+    this.instance ??= this.start();
+    const connection = await (await this.instance).connect();
+    await connection.run("SET TimeZone = 'UTC'");
+    return connection;
   }
 
   async close(): Promise<void> {
-    const connection = await this.connection?.catch(() => null);
-    this.connection = null;
+    const [connection, instance] = await Promise.all([
+      this.shared?.catch(() => null),
+      this.instance?.catch(() => null),
+    ]);
+    this.shared = this.instance = null;
     connection?.closeSync();
+    instance?.closeSync();
   }
 
-  private async start(): Promise<DuckDBConnection> {
+  private async start(): Promise<DuckDBInstance> {
     const { DuckDBInstance } = await import('@duckdb/node-api');
-    const instance = await DuckDBInstance.create(':memory:', {
+    return DuckDBInstance.create(':memory:', {
       memory_limit: `${this.limits.memoryMb}MB`,
       threads: String(this.limits.threads),
       temp_directory: this.limits.tempDir,
       autoinstall_known_extensions: 'false',
       autoload_known_extensions: 'false',
     });
-    const connection = await instance.connect();
-    await connection.run("SET TimeZone = 'UTC'");
-    return connection;
   }
 }
 
 /** A text as an SQL literal, for the table functions whose arguments cannot be bound. */
 export function literal(text: string): string {
   return `'${text.replaceAll("'", "''")}'`;
+}
+
+/** A name as an SQL identifier. */
+export function quoted(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`;
 }
 
 /** The path of one file as an SQL literal: what would be a pattern in it stands for itself. */

@@ -72,7 +72,7 @@ export class SourceError extends LoadError {
 /** The destination refused or went away; `retry` says whether the next run may succeed as things stand. */
 export class DestinationError extends LoadError {
   constructor(
-    readonly type: 'destination' | 'connectivity' | 'permission' | 'schema_mismatch',
+    readonly type: 'destination' | 'connectivity' | 'auth' | 'permission' | 'limit' | 'schema_mismatch',
     message: string,
     readonly retry: Retry,
     options?: ErrorOptions,

@@ -59,4 +59,15 @@ export {
   type TouchedEntry,
   type WriteOrder,
 } from './destinations/destination';
+export { DestinationAdmin, type RejectedRow, type RejectedRowsQuery } from './destinations/postgres/destination-admin';
 export { PostgresDestination, type PostgresDestinationOptions } from './destinations/postgres/postgres-destination';
+export { previewOf, type PreviewOptions } from './preview/previewing';
+export type {
+  Preview,
+  PreviewColumn,
+  PreviewLine,
+  PreviewRejection,
+  PreviewSettings,
+  PreviewTask,
+  SchemaHints,
+} from './preview/preview';

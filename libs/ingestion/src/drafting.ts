@@ -2,8 +2,9 @@ import { Inject, Injectable } from '@nestjs/common';
 import { CONFIG, type Config } from '@sluice/kernel';
 import { CredentialVault } from './credential-vault';
 import type { IngestionRow } from './ingestion.entity';
-import type { CreateIngestion, UpdateIngestion } from './inputs';
+import type { CreateIngestion, PreviewInput, UpdateIngestion } from './inputs';
 import * as rules from './rules';
+import type { PreviewOrder } from './views';
 
 /** The columns a caller decides. */
 export type Draft = Pick<
@@ -11,9 +12,11 @@ export type Draft = Pick<
   | 'name'
   | 'source'
   | 'format'
+  | 'schema'
   | 'destination'
   | 'schedule'
   | 'on_schema_change'
+  | 'changed_files'
   | 'quality'
   | 'credentials'
   | 'credential_keys'
@@ -29,16 +32,15 @@ export class Drafting {
 
   whole(id: string, input: CreateIngestion): Draft {
     rules.onlyKnown('', input, WHOLE);
-    return {
+    const draft = {
       name: rules.ingestionName(input.name),
-      source: rules.sourceSpec(input.source, this.config.SLUICE_FILE_ROOTS),
-      format: rules.formatSpec(input.format),
+      ...this.readable(input),
       destination: rules.destinationSpec(input.destination),
-      schedule: input.schedule ? rules.scheduleSpec(input.schedule) : null,
-      on_schema_change: rules.onSchemaChange(input.on_schema_change),
-      quality: rules.qualitySpec(input.quality),
+      ...decided(input),
       ...this.sealed(id, input.source.credentials),
     };
+    rules.assertKeysKnown(draft.destination, draft.schema);
+    return draft;
   }
 
   /** Only the parts that were given. */
@@ -48,15 +50,35 @@ export class Drafting {
     return {
       ...(input.name !== undefined && { name: rules.ingestionName(input.name) }),
       ...(input.format !== undefined && { format: rules.formatSpec(input.format) }),
+      ...(input.schema !== undefined && { schema: rules.schemaSpec(input.schema) }),
       ...(input.schedule !== undefined && { schedule: input.schedule && rules.scheduleSpec(input.schedule) }),
       ...(input.on_schema_change !== undefined && { on_schema_change: rules.onSchemaChange(input.on_schema_change) }),
+      ...(input.changed_files !== undefined && { changed_files: rules.changedFiles(input.changed_files) }),
       ...(input.quality !== undefined && { quality: rules.qualitySpec(input.quality) }),
       ...(input.source?.credentials !== undefined && this.sealed(id, input.source.credentials)),
     };
   }
 
+  /** Whatever is given is checked as for create. Credentials are not sealed: nothing is kept, so no key is needed. */
+  preview(input: PreviewInput): PreviewOrder {
+    rules.onlyKnown('', input, WHOLE);
+    const readable = this.readable(input);
+    decided(input);
+    if (input.name !== undefined) rules.ingestionName(input.name);
+    if (input.destination) rules.assertKeysKnown(rules.destinationSpec(input.destination), readable.schema);
+    return { ...readable, credentials: rules.credentialsOf(input.source.credentials) ?? {} };
+  }
+
   digest(input: CreateIngestion): string {
     return this.vault.digest(JSON.stringify(sorted(input)));
+  }
+
+  private readable(input: PreviewInput): Pick<Draft, 'source' | 'format' | 'schema'> {
+    return {
+      source: rules.sourceSpec(input.source, this.config.SLUICE_FILE_ROOTS),
+      format: rules.formatSpec(input.format),
+      schema: rules.schemaSpec(input.schema),
+    };
   }
 
   private sealed(
@@ -69,8 +91,28 @@ export class Drafting {
   }
 }
 
-const CHANGEABLE = ['name', 'format', 'schedule', 'quality', 'on_schema_change', 'source'] as const;
+const CHANGEABLE = [
+  'name',
+  'format',
+  'schema',
+  'schedule',
+  'quality',
+  'on_schema_change',
+  'changed_files',
+  'source',
+] as const;
 const WHOLE = [...CHANGEABLE, 'destination'] as const;
+
+function decided(
+  input: Omit<PreviewInput, 'source'>,
+): Pick<Draft, 'schedule' | 'on_schema_change' | 'changed_files' | 'quality'> {
+  return {
+    schedule: input.schedule ? rules.scheduleSpec(input.schedule) : null,
+    on_schema_change: rules.onSchemaChange(input.on_schema_change),
+    changed_files: rules.changedFiles(input.changed_files),
+    quality: rules.qualitySpec(input.quality),
+  };
+}
 
 /** The same value whatever order its keys came in. */
 function sorted(value: unknown): unknown {

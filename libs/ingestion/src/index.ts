@@ -11,8 +11,12 @@ export type {
   CreateIngestion,
   DestinationInput,
   FormatInput,
+  PreviewInput,
   QualityInput,
+  RefreshInput,
+  RetryInput,
   ScheduleInput,
+  SchemaInput,
   SourceInput,
   TriggerInput,
   UpdateIngestion,
@@ -22,13 +26,18 @@ export type {
   IngestionMetadata,
   IngestionView,
   ListIngestions,
+  ListRejectedRows,
   Page,
   PageRequest,
+  PreviewOrder,
+  RefreshEstimate,
+  RejectedRowView,
   RunView,
   SchemaVersionView,
   Triggered,
 } from './views';
 export { IngestionService } from './ingestion.service';
+export { PreviewOrders } from './preview-orders';
 export { RunService } from './run.service';
 export { Reconciler } from './reconciler/reconciler';
 export { RunRecorder, type KnownSchema, type RunningOrder } from './run-recorder';
@@ -36,10 +45,12 @@ export { ReconcilerTimer } from './reconciler/reconciler-timer';
 export { IngestionModule, RunRecorderModule } from './ingestion.module';
 export type * from './types';
 export {
+  CHANGED_FILES,
   FORMAT_TYPES,
   FREQUENCIES,
   INGESTION_STATUSES,
   NEXT_RUN_STATUS,
+  ON_ERROR,
   ON_SCHEMA_CHANGE,
   RUN_STATUSES,
   SOURCE_TYPES,

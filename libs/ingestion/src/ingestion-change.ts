@@ -9,6 +9,7 @@ import { SENTENCE } from './faults';
 import type { IngestionRow } from './ingestion.entity';
 import type { UpdateIngestion } from './inputs';
 import { OperationClaims } from './operation-claims';
+import { assertKeysKnown } from './rules';
 
 /** Updates, pauses and resumes. */
 @Injectable()
@@ -25,6 +26,7 @@ export class IngestionChange {
     const changes = this.drafting.changes(id, input);
     return this.claims.hold(id, 'update', async (claim) => {
       if (changes.name !== undefined) await this.assertFree(changes.name, id);
+      if (changes.schema) assertKeysKnown(claim.row.destination, changes.schema);
       const { schedule, name = claim.row.name } = changes;
       const step = schedule === undefined ? null : this.steps.forSchedule(claim.row, { name, schedule });
       return this.agreement.change(claim, changes, step, SENTENCE.update);

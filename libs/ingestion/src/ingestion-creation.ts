@@ -11,6 +11,7 @@ import { mayHaveArrived, messageOf, saying, SENTENCE, takenIndex } from './fault
 import { Ingestion, type IngestionRow } from './ingestion.entity';
 import type { CreateIngestion } from './inputs';
 import { CLAIM_SECONDS, type Claim, OperationClaims } from './operation-claims';
+import { TableSharing } from './table-sharing';
 import { Tombstones } from './tombstones';
 
 /** A call that timed out may still arrive in Prefect: its deployment is looked for once more after this many seconds. */
@@ -29,6 +30,7 @@ export class IngestionCreation {
     private readonly claims: OperationClaims,
     private readonly tombstones: Tombstones,
     private readonly drafting: Drafting,
+    private readonly sharing: TableSharing,
   ) {}
 
   async create(input: CreateIngestion, idempotencyKey?: string): Promise<IngestionRow> {
@@ -44,7 +46,7 @@ export class IngestionCreation {
     const before = await this.replayed(row);
     if (before) return before;
     return this.make(row).catch(async (error: unknown) => {
-      if (!(error instanceof NameTaken) && takenIndex(error) === null) throw error;
+      if (!(error instanceof NameTaken || error instanceof Conflict) && takenIndex(error) === null) throw error;
       const meanwhile = await this.replayed(row);
       if (meanwhile) return meanwhile;
       throw error;
@@ -102,13 +104,12 @@ export class IngestionCreation {
     row: NewIngestion & Pick<IngestionRow, 'status'> & Partial<IngestionRow>,
   ): Promise<IngestionRow> {
     try {
-      const query = this.dataSource
-        .createQueryBuilder()
-        .insert()
-        .into(Ingestion)
-        .values(row as QueryDeepPartialEntity<Ingestion>)
-        .returning('*');
-      return ((await query.execute()).raw as [IngestionRow])[0];
+      return await this.dataSource.transaction(async (tx) => {
+        await this.sharing.assertMayJoin(tx, row);
+        const query = tx.createQueryBuilder().insert().into(Ingestion);
+        const values = row as QueryDeepPartialEntity<Ingestion>;
+        return ((await query.values(values).returning('*').execute()).raw as [IngestionRow])[0];
+      });
     } catch (error) {
       throw takenIndex(error) === 'ingestion_name' ? new NameTaken(row.name) : error;
     }

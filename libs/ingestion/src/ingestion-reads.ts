@@ -89,9 +89,11 @@ function viewOf(row: IngestionRow, known: Map<string, Facts>, planned: Map<strin
     status: row.status as IngestionView['status'],
     source: { ...row.source, credentials: row.credential_keys },
     format: row.format,
+    schema: row.schema,
     destination: row.destination,
     schedule: row.schedule,
     on_schema_change: row.on_schema_change,
+    changed_files: row.changed_files,
     quality: row.quality,
     prefect_deployment_id: row.prefect_deployment_id,
     metadata: {

@@ -1,16 +1,18 @@
 import { Column, Entity, PrimaryColumn } from 'typeorm';
 import type {
+  ChangedFiles,
   DestinationSpec,
   FormatSpec,
   IngestionStatus,
   OnSchemaChange,
   QualitySpec,
   ScheduleSpec,
+  SchemaSpec,
   SourceSpec,
 } from './types';
 
 /** What may be under way on an ingestion; each is written into its claim. */
-export type Operation = 'create' | 'update' | 'pause' | 'resume' | 'trigger' | 'repair';
+export type Operation = 'create' | 'update' | 'pause' | 'resume' | 'trigger' | 'forget' | 'repair';
 
 /** The standing order. The claim (`operation*`) says which operation holds it and until when; see `OperationClaims`. */
 @Entity('ingestion')
@@ -36,8 +38,14 @@ export class Ingestion {
   @Column('jsonb', { nullable: true })
   schedule!: ScheduleSpec | null;
 
+  @Column('jsonb')
+  schema!: SchemaSpec;
+
   @Column('text')
   on_schema_change!: OnSchemaChange;
+
+  @Column('text')
+  changed_files!: ChangedFiles;
 
   @Column('jsonb')
   quality!: QualitySpec;

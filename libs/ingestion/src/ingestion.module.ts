@@ -1,17 +1,21 @@
 import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
+import { ActiveRuns } from './active-runs';
 import { Agreement } from './agreement';
 import { CredentialVault } from './credential-vault';
 import { DeploymentSteps } from './deployment-steps';
 import { Drafting } from './drafting';
+import { FileHistory } from './file-history';
 import { Ingestion } from './ingestion.entity';
 import { IngestionChange } from './ingestion-change';
 import { IngestionCreation } from './ingestion-creation';
 import { IngestionReads } from './ingestion-reads';
 import { IngestionRemoval } from './ingestion-removal';
 import { IngestionService } from './ingestion.service';
-import { ManualTrigger } from './manual-trigger';
+import { LoadedData } from './loaded-data';
+import { ManualRuns } from './manual-runs';
 import { OperationClaims } from './operation-claims';
+import { PreviewOrders } from './preview-orders';
 import { ProcessedFile } from './processed-file.entity';
 import { DueTombstones } from './reconciler/due-tombstones';
 import { ExpiredClaims } from './reconciler/expired-claims';
@@ -19,26 +23,32 @@ import { LostRuns } from './reconciler/lost-runs';
 import { Reconciler } from './reconciler/reconciler';
 import { ReconcilerTimer } from './reconciler/reconciler-timer';
 import { SuspectedDrift } from './reconciler/suspected-drift';
+import { RefreshEstimation } from './refresh-estimation';
+import { RejectedRows } from './rejected-rows';
 import { Run } from './run.entity';
 import { RunCancellation } from './run-cancellation';
 import { RunReads } from './run-reads';
 import { RunRecorder } from './run-recorder';
 import { RunService } from './run.service';
 import { RunSettlement } from './run-settlement';
+import { RunStarter } from './run-starter';
 import { SchemaVersion } from './schema-version.entity';
+import { TableSharing } from './table-sharing';
 import { Tombstone } from './tombstone.entity';
 import { Tombstones } from './tombstones';
 
-const SHARED = [OperationClaims, Tombstones, DeploymentSteps, Agreement, Drafting, CredentialVault, RunSettlement];
-const USE_CASES = [IngestionCreation, IngestionChange, IngestionRemoval, ManualTrigger, RunCancellation];
-const READS = [IngestionReads, RunReads];
+const SHARED = [OperationClaims, Tombstones, DeploymentSteps, Agreement, Drafting, CredentialVault];
+const RUNS = [RunSettlement, ActiveRuns, RunStarter];
+const DATA = [LoadedData, TableSharing, RefreshEstimation];
+const USE_CASES = [IngestionCreation, IngestionChange, IngestionRemoval, ManualRuns, FileHistory, RunCancellation];
+const READS = [IngestionReads, RunReads, RejectedRows];
 const STEPS = [ExpiredClaims, SuspectedDrift, DueTombstones, LostRuns];
-const FRONT = [IngestionService, RunService, Reconciler];
+const FRONT = [IngestionService, RunService, PreviewOrders, Reconciler];
 
 /** The use cases, for the API. Needs `KernelModule`, `DatabaseModule` and `OrchestrationGatewayModule.forApi()`. The reconciler starts and stops with the application. */
 @Module({
   imports: [TypeOrmModule.forFeature([Ingestion, Run, ProcessedFile, SchemaVersion, Tombstone])],
-  providers: [...SHARED, ...USE_CASES, ...READS, ...STEPS, ...FRONT, ReconcilerTimer],
+  providers: [...SHARED, ...RUNS, ...DATA, ...USE_CASES, ...READS, ...STEPS, ...FRONT, ReconcilerTimer],
   exports: FRONT,
 })
 export class IngestionModule {}

@@ -3,9 +3,9 @@ import { IngestionChange } from './ingestion-change';
 import { IngestionCreation } from './ingestion-creation';
 import { IngestionReads } from './ingestion-reads';
 import { IngestionRemoval } from './ingestion-removal';
-import type { CreateIngestion, TriggerInput, UpdateIngestion } from './inputs';
-import { ManualTrigger } from './manual-trigger';
-import type { IngestionView, ListIngestions, Page, Triggered } from './views';
+import type { CreateIngestion, RefreshInput, RetryInput, TriggerInput, UpdateIngestion } from './inputs';
+import { ManualRuns, type RefreshScope } from './manual-runs';
+import type { IngestionView, ListIngestions, Page, RefreshEstimate, Triggered } from './views';
 
 /** The use cases of an ingestion, each with the order of steps that keeps the control database and Prefect in agreement. */
 @Injectable()
@@ -14,7 +14,7 @@ export class IngestionService {
     private readonly creation: IngestionCreation,
     private readonly change: IngestionChange,
     private readonly removal: IngestionRemoval,
-    private readonly manual: ManualTrigger,
+    private readonly manual: ManualRuns,
     private readonly reads: IngestionReads,
   ) {}
 
@@ -44,14 +44,27 @@ export class IngestionService {
     return this.reads.view(await this.change.resume(id));
   }
 
-  /** Needs no Prefect and wins over any operation under way. Errors: `IngestionNotFound`. */
-  deleteIngestion(id: string): Promise<void> {
-    return this.removal.remove(id);
+  /**
+   * Needs no Prefect and wins over any operation under way. `dropTable` (default false): with its table, if Sluice made it.
+   * Errors: `IngestionNotFound`; with `dropTable` also `Conflict` and `DestinationUnavailable`, and then nothing is deleted.
+   */
+  deleteIngestion(id: string, { dropTable = false }: { dropTable?: boolean } = {}): Promise<void> {
+    return this.removal.remove(id, { dropTable });
   }
 
-  /** Errors: `ValueError` (no deployment), `IngestionNotFound`, `RunActive`, `Conflict`, `OrchestrationUnavailable` (then it will not run). */
+  /** Errors: `ValueError` (no deployment, a wrong limit), `IngestionNotFound`, `RunActive`, `Conflict`, `OrchestrationUnavailable` (then it will not run). */
   triggerManualRun(id: string, body?: TriggerInput): Promise<Triggered> {
     return this.manual.trigger(id, body);
+  }
+
+  /** A dry run answers what would happen. Errors: as `triggerManualRun`; `ValueError` (not confirmed), `Conflict` (the table is shared). */
+  refresh(id: string, scope: RefreshScope, body?: RefreshInput): Promise<Triggered | RefreshEstimate> {
+    return this.manual.refresh(id, scope, body);
+  }
+
+  /** Failed and quarantined files, all or some. Errors: as `triggerManualRun`; `ValueError` (none, or not one that failed). */
+  retryFiles(id: string, body?: RetryInput): Promise<Triggered> {
+    return this.manual.retry(id, body);
   }
 
   /** Errors: `IngestionNotFound`. */

@@ -37,20 +37,32 @@ export interface DestinationInput {
 
 export interface QualityInput {
   on_error?: string | undefined;
-  max_rejected_rows?: number | undefined;
+  /** A number, or a share such as "5%". */
+  max_rejected_rows?: number | string | null | undefined;
   min_rows?: number | null | undefined;
   max_drop_percent?: number | null | undefined;
   max_age_seconds?: number | null | undefined;
+}
+
+export interface SchemaInput {
+  /** Types by source name. */
+  columns?: Record<string, string> | undefined;
+  all_text?: boolean | undefined;
+  mode?: string | undefined;
+  locked?: boolean | undefined;
+  drop_removed?: boolean | undefined;
 }
 
 export interface CreateIngestion {
   name: string;
   source: SourceInput;
   format?: FormatInput | undefined;
+  schema?: SchemaInput | undefined;
   destination: DestinationInput;
   /** Absent or null: a draft, which needs no Prefect. */
   schedule?: ScheduleInput | null | undefined;
   on_schema_change?: string | undefined;
+  changed_files?: string | undefined;
   quality?: QualityInput | undefined;
 }
 
@@ -59,14 +71,30 @@ export interface UpdateIngestion {
   name?: string | undefined;
   source?: { credentials?: Record<string, string> | null | undefined } | undefined;
   format?: FormatInput | undefined;
+  schema?: SchemaInput | undefined;
   schedule?: ScheduleInput | null | undefined;
   on_schema_change?: string | undefined;
+  changed_files?: string | undefined;
   quality?: QualityInput | undefined;
 }
 
-/** `from`, `until` and `path_prefix` come later; given now, they are refused. */
+/** As for create; what is not about the files may be left out. Nothing of it is kept. */
+export type PreviewInput = Pick<CreateIngestion, 'source'> & Partial<CreateIngestion>;
+
+/** Of files modified within [from, until) (ISO 8601) and below the prefix; all that is new when nothing is given. */
 export interface TriggerInput {
-  from?: string | undefined;
-  until?: string | undefined;
-  path_prefix?: string | undefined;
+  from?: string | null | undefined;
+  until?: string | null | undefined;
+  path_prefix?: string | null | undefined;
+}
+
+/** `confirm` must be true unless it is a dry run, which changes nothing. */
+export interface RefreshInput {
+  confirm?: boolean | undefined;
+  dry_run?: boolean | undefined;
+}
+
+/** Without `paths`: all that failed. */
+export interface RetryInput {
+  paths?: string[] | undefined;
 }

@@ -49,7 +49,7 @@ export class OperationClaims {
       this.dataSource,
       `UPDATE sluice_control.ingestion
        SET operation = $2, operation_id = $3, operation_expires_at = now() + make_interval(secs => $4),
-         drift_suspected = drift_suspected OR (operation_id IS NOT NULL AND operation <> 'trigger')
+         drift_suspected = drift_suspected OR (operation_id IS NOT NULL AND operation NOT IN ('trigger', 'forget'))
        WHERE id = $1 AND status <> 'provisioning' AND ${FREE} RETURNING *`,
       [knownId(id, (it) => new IngestionNotFound(it)), operation, operationId, CLAIM_SECONDS],
     );

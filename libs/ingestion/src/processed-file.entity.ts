@@ -33,6 +33,13 @@ export class ProcessedFile {
   @Column('bigint', { nullable: true })
   load_id!: string | null;
 
+  /** Failed attempts so far. */
+  @Column('integer')
+  attempts!: number;
+
+  @Column('timestamptz', { nullable: true })
+  next_attempt_at!: Date | null;
+
   @Column('uuid')
   run_id!: string;
 

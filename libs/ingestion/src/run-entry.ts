@@ -3,8 +3,8 @@ import { IngestionNotFound } from '@sluice/kernel';
 import { rowsOf, type SqlRunner } from '@sluice/database';
 import { isOrphan } from './faults';
 import type { RunRow } from './run.entity';
-import { hasEnded, NO_METRICS } from './run-moves';
-import type { RunStatus, RunTrigger } from './types';
+import { hasEnded, LOAD_ALL, NO_METRICS } from './run-moves';
+import type { RunParameters, RunStatus, RunTrigger } from './types';
 
 export interface Entry {
   ingestionId: string;
@@ -20,14 +20,14 @@ export interface Entered {
   parameters: RunParameters;
 }
 
-type Found = Pick<RunRow, 'id' | 'status' | 'started_at'>;
+type Found = Pick<RunRow, 'id' | 'status' | 'started_at' | 'parameters'>;
 
 /** The row a flow run belongs to; it is made when there is none, or when Prefect runs again what had ended. */
 export async function enterRun(sql: SqlRunner, entry: Entry): Promise<Entered> {
   const named = entry.runId ? await claimNamed(sql, entry, entry.runId) : null;
   const found = (await newestOf(sql, entry)) ?? named;
   if (found && !runsAgain(found)) return entered(found);
-  await insert(sql, entry, found ? 'retry' : entry.scheduled ? 'scheduled' : 'manual');
+  await insert(sql, entry, found ? 'retry' : entry.scheduled ? 'scheduled' : 'manual', found?.parameters ?? LOAD_ALL);
   const made = await newestOf(sql, entry);
   if (!made) throw new IngestionNotFound(entry.ingestionId);
   return entered(made);
@@ -48,7 +48,7 @@ async function claimNamed(sql: SqlRunner, entry: Entry, runId: string): Promise<
     sql,
     `UPDATE sluice_control.run SET flow_run_id = $3
      WHERE id = $1 AND ingestion_id = $2 AND (flow_run_id IS NULL OR flow_run_id = $3)
-     RETURNING id, status, started_at`,
+     RETURNING id, status, started_at, parameters`,
     [runId, entry.ingestionId, entry.flowRunId],
   );
   return row ?? null;
@@ -58,21 +58,28 @@ async function claimNamed(sql: SqlRunner, entry: Entry, runId: string): Promise<
 async function newestOf(sql: SqlRunner, entry: Entry): Promise<Found | undefined> {
   const [row] = await rowsOf<Found>(
     sql,
-    `SELECT id, status, started_at FROM sluice_control.run WHERE flow_run_id = $1 AND ingestion_id = $2
+    `SELECT id, status, started_at, parameters FROM sluice_control.run WHERE flow_run_id = $1 AND ingestion_id = $2
      ORDER BY (ended_at IS NULL) DESC, created_at DESC, id DESC LIMIT 1`,
     [entry.flowRunId, entry.ingestionId],
   );
   return row;
 }
 
-/** Does nothing when another process has just made the active row of this flow run. */
-async function insert(sql: SqlRunner, entry: Entry, trigger: RunTrigger): Promise<void> {
+/** Does nothing when another process has just made the active row of this flow run. What runs again is to do what it was to do before. */
+async function insert(sql: SqlRunner, entry: Entry, trigger: RunTrigger, parameters: RunParameters): Promise<void> {
   try {
     await sql.query(
-      `INSERT INTO sluice_control.run (id, ingestion_id, flow_run_id, trigger, status, metrics)
-       VALUES ($1, $2, $3, $4, 'queued', $5)
+      `INSERT INTO sluice_control.run (id, ingestion_id, flow_run_id, trigger, parameters, status, metrics)
+       VALUES ($1, $2, $3, $4, $5, 'queued', $6)
        ON CONFLICT (flow_run_id) WHERE status IN ('queued', 'running') DO NOTHING`,
-      [randomUUID(), entry.ingestionId, entry.flowRunId, trigger, JSON.stringify(NO_METRICS)],
+      [
+        randomUUID(),
+        entry.ingestionId,
+        entry.flowRunId,
+        trigger,
+        JSON.stringify(parameters),
+        JSON.stringify(NO_METRICS),
+      ],
     );
   } catch (error) {
     throw isOrphan(error) ? new IngestionNotFound(entry.ingestionId) : error;
@@ -80,5 +87,5 @@ async function insert(sql: SqlRunner, entry: Entry, trigger: RunTrigger): Promis
 }
 
 function entered(run: Found): Entered {
-  return { id: run.id, status: run.status, startedAt: run.started_at };
+  return { id: run.id, status: run.status, startedAt: run.started_at, parameters: run.parameters };
 }

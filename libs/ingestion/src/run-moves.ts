@@ -1,6 +1,6 @@
 import { rowsOf, type SqlRunner } from '@sluice/database';
 import { storedJson } from './stored-json';
-import { NEXT_RUN_STATUS, type RunError, type RunMetrics, type RunStatus } from './types';
+import { NEXT_RUN_STATUS, type RunError, type RunMetrics, type RunParameters, type RunStatus } from './types';
 
 const MAX_ERRORS = 100;
 
@@ -13,6 +13,9 @@ export const NO_METRICS: RunMetrics = {
   bytes_read: 0,
   duration_ms: 0,
 };
+
+/** What a run does that nobody told otherwise. */
+export const LOAD_ALL: RunParameters = { kind: 'load', from: null, until: null, path_prefix: null };
 
 export interface RunMove {
   from: RunStatus;

@@ -14,8 +14,8 @@ WHERE ingestion_id = $1 AND ($2::timestamptz IS NULL OR (created_at, id) < ($2, 
 ORDER BY created_at DESC, id DESC LIMIT $4`;
 
 const FILES = `
-SELECT path, version, status, rows::float8 AS rows, rejected::float8 AS rejected, bytes::float8 AS bytes, first_error, run_id,
-  first_seen_at, processed_at
+SELECT path, version, status, rows::float8 AS rows, rejected::float8 AS rejected, bytes::float8 AS bytes, first_error, attempts,
+  next_attempt_at, run_id, first_seen_at, processed_at
 FROM sluice_control.processed_file WHERE ingestion_id = $1 AND ($2::text IS NULL OR path > $2)
 ORDER BY path LIMIT $3`;
 
@@ -79,6 +79,7 @@ function viewOf(run: RunRow): RunView {
     ingestion_id: run.ingestion_id,
     flow_run_id: run.flow_run_id,
     trigger: run.trigger,
+    parameters: run.parameters,
     status: run.status,
     created_at: run.created_at,
     started_at: run.started_at,

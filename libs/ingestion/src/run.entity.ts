@@ -1,5 +1,5 @@
 import { Column, Entity, PrimaryColumn } from 'typeorm';
-import type { RunError, RunMetrics, RunStatus, RunTrigger } from './types';
+import type { RunError, RunMetrics, RunParameters, RunStatus, RunTrigger } from './types';
 
 /** One execution as Sluice records it. `status` moves only by compare-and-set along `NEXT_RUN_STATUS`. */
 @Entity('run')
@@ -16,6 +16,9 @@ export class Run {
 
   @Column('text')
   trigger!: RunTrigger;
+
+  @Column('jsonb')
+  parameters!: RunParameters;
 
   @Column('text')
   status!: RunStatus;

@@ -1,10 +1,20 @@
 import { Injectable } from '@nestjs/common';
 import { type LogLine, OrchestrationGateway } from '@sluice/orchestration-gateway';
 import { saying, SENTENCE } from './faults';
+import { FileHistory } from './file-history';
 import { keyAfter, packed, pageLimit, wrongCursor } from './page';
+import { RejectedRows } from './rejected-rows';
 import { RunCancellation } from './run-cancellation';
 import { RunReads } from './run-reads';
-import type { FileView, Page, PageRequest, RunView, SchemaVersionView } from './views';
+import type {
+  FileView,
+  ListRejectedRows,
+  Page,
+  PageRequest,
+  RejectedRowView,
+  RunView,
+  SchemaVersionView,
+} from './views';
 
 /** What happened: runs, their logs, the files and schema versions they left, and cancelling one. */
 @Injectable()
@@ -13,6 +23,8 @@ export class RunService {
     private readonly reads: RunReads,
     private readonly cancellation: RunCancellation,
     private readonly gateway: OrchestrationGateway,
+    private readonly history: FileHistory,
+    private readonly rejected: RejectedRows,
   ) {}
 
   /** Newest first. Errors: `IngestionNotFound`, `ValueError` (limit, cursor). */
@@ -46,6 +58,21 @@ export class RunService {
   /** By path. Errors: `IngestionNotFound`, `ValueError` (limit, cursor). */
   listFiles(ingestionId: string, page: PageRequest = {}): Promise<Page<FileView>> {
     return this.reads.files(ingestionId, page);
+  }
+
+  /** Errors: `IngestionNotFound`, `Conflict` (the table holds rows and it was not confirmed), `RunActive`, `DestinationUnavailable`. */
+  forgetFiles(ingestionId: string, { confirm = false }: { confirm?: boolean } = {}): Promise<void> {
+    return this.history.forget(ingestionId, confirm);
+  }
+
+  /** Oldest first. Errors: `IngestionNotFound`, `ValueError` (limit, cursor, run_id), `DestinationUnavailable`. */
+  listRejectedRows(ingestionId: string, request: ListRejectedRows = {}): Promise<Page<RejectedRowView>> {
+    return this.rejected.ofIngestion(ingestionId, request);
+  }
+
+  /** Oldest first. Errors: `RunNotFound`, `ValueError` (limit, cursor), `DestinationUnavailable`. */
+  listRejectedRowsOfRun(runId: string, page: PageRequest = {}): Promise<Page<RejectedRowView>> {
+    return this.rejected.ofRun(runId, page);
   }
 
   /** Newest first, all of them. Errors: `IngestionNotFound`. */

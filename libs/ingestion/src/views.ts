@@ -1,4 +1,5 @@
 import type {
+  ChangedFiles,
   ColumnRecord,
   DestinationSpec,
   FileStatus,
@@ -8,10 +9,12 @@ import type {
   QualitySpec,
   RunError,
   RunMetrics,
+  RunParameters,
   RunStatus,
   RunTrigger,
   ScheduleSpec,
   SchemaChange,
+  SchemaSpec,
   SourceSpec,
 } from './types';
 
@@ -53,9 +56,11 @@ export interface IngestionView {
   /** `credentials`: the keys that are set, sorted; never a value. */
   source: SourceSpec & { credentials: string[] };
   format: FormatSpec;
+  schema: SchemaSpec;
   destination: DestinationSpec;
   schedule: ScheduleSpec | null;
   on_schema_change: OnSchemaChange;
+  changed_files: ChangedFiles;
   quality: QualitySpec;
   prefect_deployment_id: string | null;
   metadata: IngestionMetadata;
@@ -68,6 +73,7 @@ export interface RunView {
   ingestion_id: string;
   flow_run_id: string | null;
   trigger: RunTrigger;
+  parameters: RunParameters;
   status: RunStatus;
   created_at: Date;
   started_at: Date | null;
@@ -84,6 +90,8 @@ export interface FileView {
   rejected: number;
   bytes: number;
   first_error: RunError | null;
+  attempts: number;
+  next_attempt_at: Date | null;
   run_id: string;
   first_seen_at: Date;
   processed_at: Date;
@@ -101,4 +109,40 @@ export interface SchemaVersionView {
 export interface Triggered {
   run_id: string;
   flow_run_id: string;
+}
+
+/** What a refresh would do. */
+export interface RefreshEstimate {
+  files: number;
+  bytes: number;
+  /** Of files that are in as they were counted, of the others by their bytes; `null` while no file is in to go by. */
+  rows: number | null;
+}
+
+/** A row that was left out. */
+export interface RejectedRowView {
+  run_id: string;
+  path: string;
+  /** Which record of the file, from 1. */
+  record: number;
+  line: number | null;
+  column: string | null;
+  error_type: string;
+  reason: string;
+  /** As it stands in the file; cut after 64 KiB. */
+  raw: string;
+}
+
+export interface ListRejectedRows extends PageRequest {
+  run_id?: string | undefined;
+  /** The whole path, as the files of the ingestion show it. */
+  path?: string | undefined;
+}
+
+/** What a preview looks at: checked, with all defaults. Holds secrets. */
+export interface PreviewOrder {
+  source: SourceSpec;
+  credentials: Record<string, string>;
+  format: FormatSpec;
+  schema: SchemaSpec;
 }

@@ -8,6 +8,7 @@ import {
   IsNumber,
   IsObject,
   IsString,
+  ValidateBy,
   ValidateIf,
   ValidateNested,
 } from 'class-validator';
@@ -70,6 +71,21 @@ const MAX_LIST = 1000;
 
 export function TextListField(options: Field): PropertyDecorator {
   return field(options, { type: [String] }, IsArray(), ArrayMaxSize(MAX_LIST), IsString({ each: true }));
+}
+
+/** A number, or a text that stands for one; which, the domain says. */
+export function NumberOrTextField(options: Field): PropertyDecorator {
+  const oneOf = [{ type: 'integer' }, { type: 'string' }];
+  return field(options, { oneOf }, IsNumberOrText());
+}
+
+function IsNumberOrText(): PropertyDecorator {
+  const name = 'isNumberOrText';
+  const validate = (value: unknown) => typeof value === 'number' || typeof value === 'string';
+  return ValidateBy({
+    name,
+    validator: { validate, defaultMessage: (it) => `${it?.property ?? 'value'} must be a number or a text` },
+  });
 }
 
 /** A part with fields of its own. */

@@ -1,5 +1,6 @@
-import type { ListIngestions, PageRequest } from '@sluice/ingestion';
-import { Equals, IsOptional } from 'class-validator';
+import { applyDecorators } from '@nestjs/common';
+import type { ListIngestions, ListRejectedRows, PageRequest } from '@sluice/ingestion';
+import { IsIn, IsOptional } from 'class-validator';
 import { ApiProperty } from '@nestjs/swagger';
 import { QueryNumberField, TextField } from './fields';
 
@@ -19,16 +20,37 @@ export class ListIngestionsQuery extends PageQuery implements ListIngestions {
   name?: string;
 }
 
-export class DeleteIngestionQuery {
-  @ApiProperty({
-    description: '`true` is not available yet and refused; the table stays.',
-    enum: ['false'],
+export class ListRejectedRowsQuery extends PageQuery implements ListRejectedRows {
+  @TextField({ description: 'Only of this run.', required: false })
+  run_id?: string;
+
+  @TextField({
+    description: 'Only of this file: the whole path, as the files of the ingestion show it.',
     required: false,
   })
-  @IsOptional()
-  @Equals('false', {
-    message:
-      'drop_table is not available yet: nothing was deleted. Leave it out; the table then stays and you drop it yourself',
-  })
+  path?: string;
+}
+
+export class DeleteIngestionQuery {
+  @QueryFlagField({ description: '`true`: its table is dropped too, if Sluice made it. Default: the table stays.' })
   drop_table?: string;
+}
+
+export class ForgetFilesQuery {
+  @QueryFlagField({ description: '`true`: although the table holds rows, which the next run will load again.' })
+  confirm?: string;
+}
+
+/** Whether a flag of a query is set. */
+export function isSet(flag: string | undefined): boolean {
+  return flag === 'true';
+}
+
+/** A flag of a query comes as text; whatever is neither `true` nor `false` is refused, for it may be meant either way. */
+function QueryFlagField({ description }: { description: string }): PropertyDecorator {
+  return applyDecorators(
+    ApiProperty({ description, enum: ['true', 'false'], required: false }),
+    IsOptional(),
+    IsIn(['true', 'false'], { message: '$property must be true or false' }),
+  );
 }

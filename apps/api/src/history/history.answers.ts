@@ -1,6 +1,6 @@
 import { ApiSchema } from '@nestjs/swagger';
-import type { ColumnRecord, FileView, Page, SchemaChange, SchemaVersionView } from '@sluice/ingestion';
-import { NULLABLE, Shown, ShownCount, ShownId, ShownTime } from '../fields/shown';
+import type { ColumnRecord, FileView, Page, RejectedRowView, SchemaChange, SchemaVersionView } from '@sluice/ingestion';
+import { NULLABLE, Shown, ShownCount, ShownId, ShownTime, timeOrNull } from '../fields/shown';
 import { RunErrorAnswer } from '../runs/run.answers';
 
 @ApiSchema({ name: 'File' })
@@ -9,9 +9,10 @@ export class FileAnswer {
   path!: string;
   @Shown('Hash or etag of the content.')
   version!: string;
-  @Shown('`changed`: a loaded path whose content is new now and which was left alone.', {
-    enum: ['loaded', 'failed', 'changed'],
-  })
+  @Shown(
+    '`failed`: nothing of it is in; it is tried again. `quarantined`: it failed as often as is allowed and is tried again when it changes, or by hand. `changed`: a loaded path whose content is new now and which was left alone.',
+    { enum: ['loaded', 'failed', 'quarantined', 'changed'] },
+  )
   status!: string;
   @ShownCount('Rows that are in.')
   rows!: number;
@@ -21,6 +22,10 @@ export class FileAnswer {
   bytes!: number;
   @Shown('The first thing that was wrong.', { type: RunErrorAnswer, ...NULLABLE })
   first_error!: RunErrorAnswer | null;
+  @ShownCount('Failed attempts so far.')
+  attempts!: number;
+  @ShownTime('When it is tried again, at the next run after it; only of failed files.', NULLABLE)
+  next_attempt_at!: string | null;
   @ShownId('The run that dealt with it last.')
   run_id!: string;
   @ShownTime('When it was first found.')
@@ -29,9 +34,10 @@ export class FileAnswer {
   processed_at!: string;
 
   static of(view: FileView): FileAnswer {
-    const { path, version, status, rows, rejected, bytes, first_error, run_id } = view;
+    const { path, version, status, rows, rejected, bytes, first_error, attempts, run_id } = view;
     return {
-      ...{ path, version, status, rows, rejected, bytes, run_id },
+      ...{ path, version, status, rows, rejected, bytes, attempts, run_id },
+      next_attempt_at: timeOrNull(view.next_attempt_at),
       first_error: first_error && RunErrorAnswer.of(first_error),
       first_seen_at: view.first_seen_at.toISOString(),
       processed_at: view.processed_at.toISOString(),
@@ -51,6 +57,43 @@ export class FilePage {
   }
 }
 
+@ApiSchema({ name: 'RejectedRow' })
+export class RejectedRowAnswer {
+  @ShownId('The run that left it out.')
+  run_id!: string;
+  @Shown('The file it stands in.')
+  path!: string;
+  @ShownCount('Which record of the file it is, counted from 1.')
+  record!: number;
+  @ShownCount('Counted from 1; null for formats without lines.', NULLABLE)
+  line!: number | null;
+  @Shown('The column whose value did not fit.', { type: String, ...NULLABLE })
+  column!: string | null;
+  @Shown('What kind of fault, as in the errors of a run.', { example: 'type_mismatch' })
+  error_type!: string;
+  @Shown('For a person.')
+  reason!: string;
+  @Shown('The row as it stands in the file, cut after 64 KiB.')
+  raw!: string;
+
+  static of(view: RejectedRowView): RejectedRowAnswer {
+    const { run_id, path, record, line, column, error_type, reason, raw } = view;
+    return { run_id, path, record, line, column, error_type, reason, raw };
+  }
+}
+
+@ApiSchema({ name: 'RejectedRowPage' })
+export class RejectedRowPage {
+  @Shown('Oldest first.', { type: [RejectedRowAnswer] })
+  items!: RejectedRowAnswer[];
+  @Shown('`cursor` of the next page; null at the end.', { type: String, ...NULLABLE })
+  next_cursor!: string | null;
+
+  static of({ items, next_cursor }: Page<RejectedRowView>): RejectedRowPage {
+    return { items: items.map((item) => RejectedRowAnswer.of(item)), next_cursor };
+  }
+}
+
 @ApiSchema({ name: 'Column' })
 export class ColumnAnswer {
   @Shown('The name in the file.')
@@ -59,23 +102,29 @@ export class ColumnAnswer {
   name!: string;
   @Shown('PostgreSQL type.', { example: 'bigint' })
   type!: string;
+  @Shown('Nested fields of a column of JSON, as dotted paths.', { type: [String], example: ['address.zip'] })
+  fields!: string[];
+  @Shown('No file changes its type.')
+  locked!: boolean;
 
-  static of({ source, name, type }: ColumnRecord): ColumnAnswer {
-    return { source, name, type };
+  static of({ source, name, type, fields = [], locked = false }: ColumnRecord): ColumnAnswer {
+    return { source, name, type, fields, locked };
   }
 }
 
 @ApiSchema({ name: 'SchemaChange' })
 export class SchemaChangeAnswer {
-  @Shown('What was done about the column.', { enum: ['added', 'ignored'] })
+  @Shown('What was done about the column.', { enum: ['added', 'removed', 'widened', 'nullable', 'ignored'] })
   kind!: string;
-  @Shown('Which column.')
+  @Shown('The name in the table; of a nested field `column.path`.')
   column!: string;
-  @Shown('PostgreSQL type.')
+  @Shown('PostgreSQL type now; of a removed column the one it had.')
   type!: string;
+  @Shown('Of a widened column: the type before.', { type: String, ...NULLABLE })
+  before!: string | null;
 
-  static of({ kind, column, type }: SchemaChange): SchemaChangeAnswer {
-    return { kind, column, type };
+  static of({ kind, column, type, before }: SchemaChange): SchemaChangeAnswer {
+    return { kind, column, type, before: before ?? null };
   }
 }
 

@@ -1,11 +1,11 @@
-import { Controller, Get, Param, Query } from '@nestjs/common';
-import { ApiOkResponse, ApiOperation, ApiParam, ApiTags } from '@nestjs/swagger';
+import { Controller, Delete, Get, HttpCode, Param, Query } from '@nestjs/common';
+import { ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiParam, ApiTags } from '@nestjs/swagger';
 import { RunService } from '@sluice/ingestion';
-import { PageQuery } from '../fields/queries';
+import { ForgetFilesQuery, isSet, ListRejectedRowsQuery, PageQuery } from '../fields/queries';
 import { BASE } from '../http/base-path';
 import { UuidPipe, VersionPipe } from '../http/validation';
 import { Problems } from '../openapi/problems';
-import { FilePage, SchemaVersionAnswer, SchemaVersionList } from './history.answers';
+import { FilePage, RejectedRowPage, SchemaVersionAnswer, SchemaVersionList } from './history.answers';
 
 @ApiTags('history')
 @Controller(`${BASE}/ingestions/:id`)
@@ -18,6 +18,32 @@ export class HistoryController {
   @Problems({ 400: true, 404: 'No such ingestion.' })
   async files(@Param('id', UuidPipe) id: string, @Query() query: PageQuery): Promise<FilePage> {
     return FilePage.of(await this.runs.listFiles(id, query));
+  }
+
+  @Delete('files')
+  @HttpCode(204)
+  @ApiOperation({
+    operationId: 'forgetFiles',
+    summary: 'Forget which files were loaded',
+    description: 'The next run loads all files again. The table stays as it is.',
+  })
+  @ApiNoContentResponse({ description: 'The history is empty.' })
+  @Problems({
+    400: true,
+    404: 'No such ingestion.',
+    409: 'The table holds rows and `confirm` is not true, a run is active, or another operation is under way.',
+    503: 'The destination could not be used; nothing was forgotten.',
+  })
+  async forget(@Param('id', UuidPipe) id: string, @Query() query: ForgetFilesQuery): Promise<void> {
+    await this.runs.forgetFiles(id, { confirm: isSet(query.confirm) });
+  }
+
+  @Get('rejected-rows')
+  @ApiOperation({ operationId: 'listRejectedRows', summary: 'List the rows that were left out, oldest first' })
+  @ApiOkResponse({ type: RejectedRowPage })
+  @Problems({ 400: true, 404: 'No such ingestion.', 503: 'The destination could not be used.' })
+  async rejected(@Param('id', UuidPipe) id: string, @Query() query: ListRejectedRowsQuery): Promise<RejectedRowPage> {
+    return RejectedRowPage.of(await this.runs.listRejectedRows(id, query));
   }
 
   @Get('schema-versions')

@@ -1,13 +1,14 @@
 import { ApiSchema } from '@nestjs/swagger';
-import type { IngestionView, Page, Triggered } from '@sluice/ingestion';
-import { ON_SCHEMA_CHANGE } from '@sluice/ingestion';
-import { NULLABLE, Shown, ShownId, ShownTime } from '../fields/shown';
+import type { IngestionView, Page, RefreshEstimate, Triggered } from '@sluice/ingestion';
+import { CHANGED_FILES, ON_SCHEMA_CHANGE } from '@sluice/ingestion';
+import { NULLABLE, Shown, ShownCount, ShownId, ShownTime } from '../fields/shown';
 import {
   DestinationAnswer,
   FormatAnswer,
   MetadataAnswer,
   QualityAnswer,
   ScheduleAnswer,
+  SchemaAnswer,
   SourceAnswer,
 } from './part.answers';
 
@@ -29,8 +30,12 @@ export class IngestionAnswer {
   destination!: DestinationAnswer;
   @Shown('When it runs.', { type: ScheduleAnswer, ...NULLABLE })
   schedule!: ScheduleAnswer | null;
-  @Shown('When a file brings a new column.', { enum: ON_SCHEMA_CHANGE })
+  @Shown('What is known of the columns.', { type: SchemaAnswer })
+  schema!: SchemaAnswer;
+  @Shown('When the columns of a file are not those of the table.', { enum: ON_SCHEMA_CHANGE })
   on_schema_change!: string;
+  @Shown('When a loaded path has new content.', { enum: CHANGED_FILES })
+  changed_files!: string;
   @Shown('What makes a file or a run fail.', { type: QualityAnswer })
   quality!: QualityAnswer;
   @ShownId('Its deployment in Prefect.', NULLABLE)
@@ -51,7 +56,9 @@ export class IngestionAnswer {
       format: FormatAnswer.of(view.format),
       destination: DestinationAnswer.of(view.destination),
       schedule: view.schedule && ScheduleAnswer.of(view.schedule),
+      schema: SchemaAnswer.of(view.schema),
       on_schema_change: view.on_schema_change,
+      changed_files: view.changed_files,
       quality: QualityAnswer.of(view.quality),
       prefect_deployment_id: view.prefect_deployment_id,
       metadata: MetadataAnswer.of(view.metadata),
@@ -94,5 +101,24 @@ export class TriggeredAnswer {
       run_id,
       message: 'Ingestion run triggered via Prefect',
     };
+  }
+}
+
+@ApiSchema({ name: 'RefreshEstimate' })
+export class RefreshEstimateAnswer {
+  @Shown('Nothing was done.', { enum: [true], type: Boolean })
+  dry_run!: true;
+  @ShownCount('Files that would be loaded, as the source lists them now.')
+  files!: number;
+  @ShownCount('Their bytes.')
+  bytes!: number;
+  @ShownCount(
+    'Rows they hold: of files that are in as they were counted when they were loaded; of the others an estimate by their bytes. Null while no file is in to go by.',
+    NULLABLE,
+  )
+  rows!: number | null;
+
+  static of({ files, bytes, rows }: RefreshEstimate): RefreshEstimateAnswer {
+    return { dry_run: true, files, bytes, rows };
   }
 }

@@ -10,7 +10,7 @@ import {
 } from '@nestjs/swagger';
 import { IngestionService } from '@sluice/ingestion';
 import type { Response } from 'express';
-import { DeleteIngestionQuery, ListIngestionsQuery } from '../fields/queries';
+import { DeleteIngestionQuery, isSet, ListIngestionsQuery } from '../fields/queries';
 import { BASE, pathOf } from '../http/base-path';
 import { IdempotencyKey } from '../http/idempotency-key';
 import { UuidPipe } from '../http/validation';
@@ -26,7 +26,7 @@ const UPDATE_PROBLEMS = {
   503: 'The schedule would change and Prefect could not be used; nothing has changed.',
 } as const;
 const UPDATE_TEXT =
-  'Any subset of name, format, schedule, quality, on_schema_change and source.credentials; fields left out stay. Only a changed schedule needs Prefect.';
+  'Any subset of name, format, schema, schedule, quality, on_schema_change, changed_files and source.credentials; fields left out stay. Only a changed schedule needs Prefect.';
 
 @ApiTags('ingestions')
 @Controller(`${BASE}/ingestions`)
@@ -52,7 +52,7 @@ export class IngestionsController {
   @ApiCreatedResponse({ type: IngestionAnswer, headers: LOCATION })
   @Problems({
     ...BODY_PROBLEMS,
-    409: 'The name is taken, or the Idempotency-Key came with another body.',
+    409: 'The name is taken, the Idempotency-Key came with another body, or of the ingestions of the table one overwrites it.',
     503: 'It has a schedule and Prefect could not be used; nothing was created.',
   })
   async create(
@@ -109,11 +109,16 @@ export class IngestionsController {
     operationId: 'deleteIngestion',
     summary: 'Delete an ingestion',
     description:
-      'Goes through while Prefect is down and while another operation is under way; active flow runs are cancelled, the table stays.',
+      'Goes through while Prefect is down and while another operation is under way; active flow runs are cancelled. The table stays, unless it is to be dropped and Sluice made it.',
   })
   @ApiNoContentResponse({ description: 'It is gone. Its deployment in Prefect goes too, later if Prefect is down.' })
-  @Problems({ 400: true, 404: 'No such ingestion.' })
-  async delete(@Param('id', UuidPipe) id: string, @Query() _query: DeleteIngestionQuery): Promise<void> {
-    await this.ingestions.deleteIngestion(id);
+  @Problems({
+    400: true,
+    404: 'No such ingestion.',
+    409: 'With drop_table: a run is writing into the table, or another ingestion loads into it too. Nothing was deleted.',
+    503: 'With drop_table: the destination could not be used. Nothing was deleted.',
+  })
+  async delete(@Param('id', UuidPipe) id: string, @Query() query: DeleteIngestionQuery): Promise<void> {
+    await this.ingestions.deleteIngestion(id, { dropTable: isSet(query.drop_table) });
   }
 }

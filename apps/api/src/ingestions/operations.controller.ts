@@ -9,6 +9,14 @@ import { BODY_PROBLEMS, Problems } from '../openapi/problems';
 import { IngestionAnswer, TriggeredAnswer } from './ingestion.answers';
 import { TriggerBody } from './ingestion.bodies';
 
+const RUN_EXAMPLES = {
+  all: { summary: 'All that is new', value: {} },
+  part: {
+    summary: 'Files of January',
+    value: { from: '2026-01-01', until: '2026-02-01' },
+  },
+};
+
 const STATUS_PROBLEMS = {
   400: true,
   404: 'No such ingestion.',
@@ -28,11 +36,11 @@ export class OperationsController {
     summary: 'Run an ingestion now',
     description: 'Makes a flow run in Prefect. Also for a paused ingestion: pause stops the timetable only.',
   })
-  @ApiBody({ type: TriggerBody, required: false, examples: { all: { summary: 'All that is new', value: {} } } })
+  @ApiBody({ type: TriggerBody, required: false, examples: RUN_EXAMPLES })
   @ApiAcceptedResponse({ type: TriggeredAnswer, headers: LOCATION })
   @Problems({
     ...BODY_PROBLEMS,
-    400: 'The ingestion has no deployment, or a field is not available yet.',
+    400: 'The ingestion has no deployment, or a limit is wrong.',
     404: 'No such ingestion.',
     409: 'A run is active (`run_id` says which), or another operation is under way.',
     503: 'Prefect could not be used: it will not run.',

@@ -7,8 +7,9 @@ import type {
   IngestionView,
   QualitySpec,
   ScheduleSpec,
+  SchemaSpec,
 } from '@sluice/ingestion';
-import { FREQUENCIES, FORMAT_TYPES, RUN_STATUSES, SOURCE_TYPES, WRITE_MODES } from '@sluice/ingestion';
+import { FREQUENCIES, FORMAT_TYPES, ON_ERROR, RUN_STATUSES, SOURCE_TYPES, WRITE_MODES } from '@sluice/ingestion';
 import { NULLABLE, Shown, ShownCount, ShownId, ShownTime, timeOrNull } from '../fields/shown';
 
 const EMPTY_OBJECT = { type: 'object', additionalProperties: true } as const;
@@ -35,11 +36,33 @@ export class SourceAnswer {
 export class FormatAnswer {
   @Shown('`auto` goes by the name of each file.', { enum: FORMAT_TYPES })
   type!: string;
-  @Shown('Only for CSV; what is not here is found out from the files.', EMPTY_OBJECT)
+  @Shown('How text is written; what is not here is found out from the files.', EMPTY_OBJECT)
   options!: FormatOptions;
 
   static of({ type, options }: FormatSpec): FormatAnswer {
     return { type, options };
+  }
+}
+
+@ApiSchema({ name: 'Schema' })
+export class SchemaAnswer {
+  @Shown('PostgreSQL types by the name in the file; locked.', {
+    type: 'object',
+    additionalProperties: { type: 'string' },
+    example: { zip: 'text' },
+  })
+  columns!: Record<string, string>;
+  @Shown('Every column not named in `columns` is text.')
+  all_text!: boolean;
+  @Shown('`given`: the columns are exactly those of `columns`.', { enum: ['infer', 'given'] })
+  mode!: string;
+  @Shown('All types are locked.')
+  locked!: boolean;
+  @Shown('With `sync_all_columns`: columns that vanish from the files are dropped.')
+  drop_removed!: boolean;
+
+  static of({ columns, all_text, mode, locked, drop_removed }: SchemaSpec): SchemaAnswer {
+    return { columns, all_text, mode, locked, drop_removed };
   }
 }
 
@@ -86,13 +109,16 @@ export class ScheduleAnswer {
 
 @ApiSchema({ name: 'Quality' })
 export class QualityAnswer {
-  @Shown('What a bad row does.', { enum: ['fail_file'] })
+  @Shown('What a bad row does.', { enum: ON_ERROR })
   on_error!: string;
-  @ShownCount('Rows.')
-  max_rejected_rows!: number;
-  @ShownCount('Rows.', NULLABLE)
+  @Shown('Rows of one file that may be left out: a number, or a share such as "5%". Null: no limit.', {
+    oneOf: [{ type: 'integer' }, { type: 'string' }],
+    ...NULLABLE,
+  })
+  max_rejected_rows!: number | string | null;
+  @ShownCount('Rows a run must have.', NULLABLE)
   min_rows!: number | null;
-  @ShownCount('Percent.', NULLABLE)
+  @Shown('Percent by which a run may fall short of the last ones.', { type: Number, ...NULLABLE })
   max_drop_percent!: number | null;
   @ShownCount('Seconds.', NULLABLE)
   max_age_seconds!: number | null;

@@ -4,10 +4,20 @@ import type {
   FormatOptions,
   QualityInput,
   ScheduleInput,
+  SchemaInput,
   SourceInput,
 } from '@sluice/ingestion';
-import { FORMAT_TYPES, FREQUENCIES, SOURCE_TYPES, WRITE_MODES } from '@sluice/ingestion';
-import { FlagField, NumberField, OpenObjectField, PartField, TextField, TextListField } from '../fields/fields';
+import { FORMAT_TYPES, FREQUENCIES, ON_ERROR, SOURCE_TYPES, WRITE_MODES } from '@sluice/ingestion';
+import { type Encoding, ENCODINGS } from '@sluice/connectors';
+import {
+  FlagField,
+  NumberField,
+  NumberOrTextField,
+  OpenObjectField,
+  PartField,
+  TextField,
+  TextListField,
+} from '../fields/fields';
 
 const CREDENTIALS = {
   description:
@@ -44,19 +54,59 @@ export class SourceChangeBody {
   credentials?: Record<string, string> | null;
 }
 
-/** How CSV is written; what is left out is found out from the files. */
+/** How text is written; what is left out is found out from the files. JSON has `encoding` only, Parquet and Avro have none. */
 export class FormatOptionsBody implements FormatOptions {
-  @TextField({ description: 'One character between fields.', required: false, example: ';' })
+  @TextField({ description: 'One ASCII character between fields.', required: false, example: ';' })
   delimiter?: string;
 
-  @TextField({ description: 'One character around fields.', required: false, example: '"' })
+  @TextField({
+    description: 'One ASCII character around fields; empty: nothing is quoted.',
+    required: false,
+    example: '"',
+  })
   quote?: string;
 
-  @TextField({ description: 'One character before a quote inside a field.', required: false, example: '"' })
+  @TextField({ description: 'One ASCII character before a quote inside a field.', required: false, example: '"' })
   escape?: string;
 
   @FlagField({ description: 'Whether the first line holds the names.', required: false, example: true })
   header?: boolean;
+
+  @NumberField({ description: 'Lines before the header or the first row.', required: false, minimum: 0, example: 0 })
+  skip_lines?: number;
+
+  @TextField({
+    description:
+      'UTF-8 and UTF-16 (with a byte order mark) are found out; the others must be given, for a guess could change values.',
+    available: ENCODINGS,
+    required: false,
+    example: 'utf-8',
+  })
+  encoding?: Encoding;
+
+  @TextListField({
+    description: 'Unquoted words that stand for NULL, beside the empty value. Case matters.',
+    required: false,
+    example: ['NULL', 'n/a'],
+  })
+  null_values?: string[];
+
+  @TextField({ description: 'The decimal mark.', available: ['.', ','], required: false, example: '.' })
+  decimal?: '.' | ',';
+
+  @TextField({
+    description: 'Of YYYY, MM and DD; ISO 8601 when left out.',
+    required: false,
+    example: 'YYYY-MM-DD',
+  })
+  date_format?: string;
+
+  @TextField({
+    description: 'Of YYYY, MM, DD, HH, mm, ss and SSS (fraction); ISO 8601 when left out.',
+    required: false,
+    example: 'YYYY-MM-DD HH:mm:ss',
+  })
+  timestamp_format?: string;
 }
 
 /** How files are read. */
@@ -69,8 +119,43 @@ export class FormatBody implements FormatInput {
   })
   type?: string;
 
-  @PartField(() => FormatOptionsBody, { description: 'Only for CSV.', required: false })
+  @PartField(() => FormatOptionsBody, { description: 'How text is written.', required: false })
   options?: FormatOptionsBody;
+}
+
+/** What is known of the columns before any file is read. */
+export class SchemaBody implements SchemaInput {
+  @OpenObjectField({
+    description:
+      'PostgreSQL types by the name in the file (usual aliases such as int and varchar too). Such a type is locked: no file changes it.',
+    required: false,
+    default: {},
+    example: {},
+    values: { type: 'string' },
+  })
+  columns?: Record<string, string>;
+
+  @FlagField({ description: 'Every column not named in `columns` is text.', required: false, default: false })
+  all_text?: boolean;
+
+  @TextField({
+    description: '`given`: the columns are exactly those of `columns`; whatever else a file has is a schema change.',
+    available: ['infer', 'given'],
+    required: false,
+    default: 'infer',
+  })
+  mode?: string;
+
+  @FlagField({ description: 'All types are locked, those found out too.', required: false, default: false })
+  locked?: boolean;
+
+  @FlagField({
+    description:
+      'With `sync_all_columns`: a column that the files no longer have is dropped from the table, with its values.',
+    required: false,
+    default: false,
+  })
+  drop_removed?: boolean;
 }
 
 /** Where rows go: a table of the one destination database. */
@@ -82,14 +167,20 @@ export class DestinationBody implements DestinationInput {
   table!: string;
 
   @TextField({
-    description: 'What happens to rows that are there.',
+    description:
+      'What happens to rows that are there: `append` lets them be, `merge` replaces those with the same keys, `overwrite` makes the table all files listed at each run and needs it for itself.',
     available: WRITE_MODES,
     required: false,
     default: 'append',
   })
   write_mode?: string;
 
-  @TextListField({ description: 'Columns that tell rows apart; not with `append`.', required: false, default: [] })
+  @TextListField({
+    description:
+      'Columns that tell rows apart, as the files or the table name them; with `merge` only, and then at least one.',
+    required: false,
+    default: [],
+  })
   merge_keys?: string[];
 }
 
@@ -165,23 +256,44 @@ export class ScheduleBody implements ScheduleInput {
   missed_runs?: string;
 }
 
-/** What makes a file or a run fail. Limits other than the defaults are not available yet. */
+/** What makes a file or a run fail. */
 export class QualityBody implements QualityInput {
   @TextField({
-    description: 'A file with a bad row fails whole.',
-    available: ['fail_file'],
+    description:
+      'What a bad row does: `fail_file` fails its file whole, `skip_rows` leaves the row out and keeps it among the rejected rows, `abort_run` fails the run with nothing loaded.',
+    available: ON_ERROR,
     required: false,
     default: 'fail_file',
   })
   on_error?: string;
 
-  @NumberField({ description: 'Rows.', required: false, default: 0, maximum: 0 })
-  max_rejected_rows?: number;
+  @NumberOrTextField({
+    description:
+      'With `skip_rows`, of one file: a number, or a share of its rows such as "5%". More of them fail the file. Null: no limit.',
+    required: false,
+    nullable: true,
+    example: 0,
+  })
+  max_rejected_rows?: number | string | null;
 
-  @NumberField({ description: 'Rows. Not available yet.', required: false, nullable: true, default: null })
+  @NumberField({
+    description: 'A run that found new files and has fewer rows fails before it commits.',
+    required: false,
+    nullable: true,
+    default: null,
+    minimum: 0,
+  })
   min_rows?: number | null;
 
-  @NumberField({ description: 'Percent. Not available yet.', required: false, nullable: true, default: null })
+  @NumberField({
+    description:
+      'A run with more than so many percent fewer rows than the mean of the last five that loaded any fails before it commits.',
+    required: false,
+    nullable: true,
+    default: null,
+    minimum: 0,
+    maximum: 100,
+  })
   max_drop_percent?: number | null;
 
   @NumberField({ description: 'Seconds. Not available yet.', required: false, nullable: true, default: null })

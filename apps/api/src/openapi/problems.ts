@@ -10,13 +10,14 @@ const MEANING = {
   409: 'Another operation on the same ingestion is under way, or its state does not allow this.',
   413: 'The body is larger than 1 MiB.',
   415: 'The body is not JSON.',
+  429: 'Too many of these are under way.',
   500: 'A fault inside Sluice; the log tells more under the request_id.',
   503: 'Prefect could not be used; nothing has changed.',
 } as const satisfies Record<ProblemStatus, string>;
 
-const HEADERS = {
-  503: { 'Retry-After': { description: 'Seconds to wait.', schema: { type: 'integer' as const } } },
-} as const;
+/** The statuses that say when to come again. */
+const COME_AGAIN: readonly ProblemStatus[] = [429, 503];
+const RETRY_AFTER = { 'Retry-After': { description: 'Seconds to wait.', schema: { type: 'integer' as const } } };
 
 /** Documents the problems a route can answer; a number takes its usual meaning. 500 is always among them. */
 export function Problems(meanings: Partial<Record<ProblemStatus, true | string>>): MethodDecorator {
@@ -34,7 +35,7 @@ function problem(status: ProblemStatus, meaning: string | undefined): MethodDeco
   return ApiResponse({
     status,
     description: meaning ?? MEANING[status],
-    ...(status === 503 ? { headers: HEADERS[503] } : {}),
+    ...(COME_AGAIN.includes(status) ? { headers: RETRY_AFTER } : {}),
     content: { 'application/problem+json': { schema: { $ref: getSchemaPath(ProblemSchema) } } },
   });
 }

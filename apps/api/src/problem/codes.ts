@@ -9,6 +9,7 @@ export type TransportCode =
   | 'METHOD_NOT_ALLOWED'
   | 'PAYLOAD_TOO_LARGE'
   | 'UNSUPPORTED_MEDIA_TYPE'
+  | 'TOO_MANY_REQUESTS'
   | 'NOT_READY'
   | 'ORCHESTRATION_UNHEALTHY'
   | 'INTERNAL_ERROR';
@@ -30,6 +31,7 @@ export const STATUS_OF = {
   RUN_ACTIVE: 409,
   PAYLOAD_TOO_LARGE: 413,
   UNSUPPORTED_MEDIA_TYPE: 415,
+  TOO_MANY_REQUESTS: 429,
   INTERNAL_ERROR: 500,
   ORCHESTRATION_UNAVAILABLE: 503,
   ORCHESTRATION_UNHEALTHY: 503,
@@ -54,6 +56,7 @@ export const TITLE_OF = {
   RUN_ACTIVE: 'A run is active',
   PAYLOAD_TOO_LARGE: 'The body is too large',
   UNSUPPORTED_MEDIA_TYPE: 'The media type is not supported',
+  TOO_MANY_REQUESTS: 'Too many requests',
   INTERNAL_ERROR: 'Internal error',
   ORCHESTRATION_UNAVAILABLE: 'Orchestration service unavailable',
   ORCHESTRATION_UNHEALTHY: 'Orchestration is not healthy',

@@ -1,8 +1,10 @@
 import { ApiSchema } from '@nestjs/swagger';
-import type { Page, RunError, RunMetrics, RunView } from '@sluice/ingestion';
+import type { Page, RunError, RunMetrics, RunParameters, RunView } from '@sluice/ingestion';
 import { RUN_STATUSES } from '@sluice/ingestion';
 import type { LogLine } from '@sluice/orchestration-gateway';
 import { NULLABLE, Shown, ShownCount, ShownId, ShownTime, timeOrNull } from '../fields/shown';
+
+const NEW: RunParameters = { kind: 'load', from: null, until: null, path_prefix: null };
 
 @ApiSchema({ name: 'RunMetrics' })
 export class RunMetricsAnswer {
@@ -36,7 +38,9 @@ export class RunErrorAnswer {
   line!: number | null;
   @Shown('Name of the column.', { type: String, ...NULLABLE })
   column!: string | null;
-  @Shown('What kind of fault.')
+  @Shown(
+    'Of a file or of loading: malformed, schema_mismatch, type_mismatch, auth, not_found, connectivity, permission, limit, destination, fenced, changed or unknown. Of the run itself also what ended it, such as FlowRunEnded.',
+  )
   error_type!: string;
   @Shown('For a person.')
   message!: string;
@@ -58,6 +62,11 @@ export class RunAnswer {
   flow_run_id!: string | null;
   @Shown('What started it.', { enum: ['scheduled', 'manual', 'retry', 'refresh'] })
   trigger!: string;
+  @Shown(
+    'What it is to do. `load`: all that is new, of files modified within [from, until) and below the prefix where given. `refresh`: the table anew (`scope` full or new_only). `retry`: failed files, `paths` or all (null), then all that is new.',
+    { type: 'object', additionalProperties: true, example: NEW },
+  )
+  parameters!: RunParameters;
   @Shown('`partial`: some files failed. `skipped`: another run was active.', { enum: RUN_STATUSES })
   status!: string;
   @ShownTime('When it was queued.')
@@ -77,6 +86,7 @@ export class RunAnswer {
       ingestion_id: view.ingestion_id,
       flow_run_id: view.flow_run_id,
       trigger: view.trigger,
+      parameters: parametersOf(view.parameters),
       status: view.status,
       created_at: view.created_at.toISOString(),
       started_at: timeOrNull(view.started_at),
@@ -84,6 +94,19 @@ export class RunAnswer {
       metrics: RunMetricsAnswer.of(view.metrics),
       errors: view.errors.map((error) => RunErrorAnswer.of(error)),
     };
+  }
+}
+
+function parametersOf(parameters: RunParameters): RunParameters {
+  switch (parameters.kind) {
+    case 'load': {
+      const { kind, from, until, path_prefix } = parameters;
+      return { kind, from, until, path_prefix };
+    }
+    case 'refresh':
+      return { kind: parameters.kind, scope: parameters.scope };
+    case 'retry':
+      return { kind: parameters.kind, paths: parameters.paths };
   }
 }
 

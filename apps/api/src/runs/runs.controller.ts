@@ -3,6 +3,7 @@ import { ApiAcceptedResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nest
 import { RunService } from '@sluice/ingestion';
 import type { Response } from 'express';
 import { PageQuery } from '../fields/queries';
+import { RejectedRowPage } from '../history/history.answers';
 import { BASE, pathOf } from '../http/base-path';
 import { UuidPipe } from '../http/validation';
 import { LOCATION } from '../openapi/headers';
@@ -59,5 +60,13 @@ export class RunsController {
   @Problems({ 400: true, 404: 'No such run.', 503: 'Prefect could not be used.' })
   async logs(@Param('run_id', UuidPipe) id: string, @Query() query: PageQuery): Promise<LogPage> {
     return LogPage.of(await this.runs.logs(id, query));
+  }
+
+  @Get('runs/:run_id/rejected-rows')
+  @ApiOperation({ operationId: 'listRejectedRowsOfRun', summary: 'List the rows that a run left out, oldest first' })
+  @ApiOkResponse({ type: RejectedRowPage })
+  @Problems({ 400: true, 404: 'No such run.', 503: 'The destination could not be used.' })
+  async rejected(@Param('run_id', UuidPipe) id: string, @Query() query: PageQuery): Promise<RejectedRowPage> {
+    return RejectedRowPage.of(await this.runs.listRejectedRowsOfRun(id, query));
   }
 }

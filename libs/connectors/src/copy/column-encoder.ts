@@ -1,17 +1,35 @@
 import type { LoadColumn } from '../column';
-import { TEXT_ENCODERS, type TextEncoder } from './text-values';
+import { type ReadMoment, readMoment } from './moment';
+import { dateEncoder, TEXT_ENCODERS, type TextEncoder, timestampEncoder } from './text-values';
+import { momentReader, PLAIN_FORMS, type ValueForms, withComma } from './value-forms';
 
 const ENCODERS: Partial<Record<string, TextEncoder>> = TEXT_ENCODERS;
 
-/** For types no text format has a faithful way to write (bytea, time). */
+/** For types no text format has a faithful way to write (bytea). */
 const refuse: TextEncoder = () => false;
 
 /** Writes texts into a column. What the column's length, precision or scale would cut or round is refused: the server would not say so. */
-export function encoderOf(column: LoadColumn): TextEncoder {
+export function encoderOf(column: LoadColumn, forms: ValueForms = PLAIN_FORMS): TextEncoder {
+  const read = momentReader(forms);
+  if (read !== readMoment && /^(date|timestamp)/.test(column.type)) return momentEncoder(column, read);
   const encode = ENCODERS[column.type] ?? refuse;
   const fits = fitsModifier(column);
-  if (fits === null) return encode;
-  return (out, text, start, end) => fits(text, start, end) && encode(out, text, start, end);
+  const fitting: TextEncoder =
+    fits === null ? encode : (out, text, start, end) => fits(text, start, end) && encode(out, text, start, end);
+  return forms.decimal === ',' && hasFraction(column) ? withComma(fitting) : fitting;
+}
+
+/** A fraction may stand anywhere in a format of one's own: what was read tells whether it fits, not the text. */
+function momentEncoder(column: LoadColumn, read: ReadMoment): TextEncoder {
+  const step = 10 ** (6 - (keptFraction(column) ?? 6));
+  const kept: ReadMoment = (text, start, end, into) => read(text, start, end, into) && into.micros % step === 0;
+  return column.type === 'date'
+    ? dateEncoder(kept)
+    : timestampEncoder(column.type === 'timestamp with time zone', kept);
+}
+
+function hasFraction({ type }: LoadColumn): boolean {
+  return ['real', 'double precision', 'numeric'].includes(type);
 }
 
 /** The column's type with its modifier, as a person writes it. */
@@ -45,7 +63,7 @@ function isText({ type }: LoadColumn): boolean {
 }
 
 /** Eleven bits with a sign (PostgreSQL, numeric_typmod_scale). */
-function scaleOf(modifier: number): number {
+export function scaleOf(modifier: number): number {
   return (((modifier - 4) & 0x7ff) ^ 1024) - 1024;
 }
 

@@ -19,7 +19,11 @@ export interface Moment {
   hasTime: boolean;
 }
 
-function two(text: Uint8Array, at: number): number {
+/** What reads a text as a moment. False: it is no such text. */
+export type ReadMoment = (text: Uint8Array, start: number, end: number, into: Moment) => boolean;
+
+/** The two digits at `at`, or -1. */
+export function two(text: Uint8Array, at: number): number {
   const tens = (text[at] as number) - ZERO;
   const ones = (text[at + 1] as number) - ZERO;
   return tens >= 0 && tens <= 9 && ones >= 0 && ones <= 9 ? tens * 10 + ones : -1;
@@ -53,9 +57,13 @@ function readDate(text: Uint8Array, start: number, into: Moment): boolean {
   const yearOfCentury = two(text, start + 2);
   const month = two(text, start + 5);
   const day = two(text, start + 8);
-  if (century < 0 || yearOfCentury < 0 || month < 1 || month > 12 || day < 1) return false;
-  const year = century * 100 + yearOfCentury;
-  if (year === 0 || day > (month === 2 && isLeap(year) ? 29 : (MONTH_LENGTH[month - 1] as number))) return false;
+  return century >= 0 && yearOfCentury >= 0 && setDate(century * 100 + yearOfCentury, month, day, into);
+}
+
+/** False: there is no such day. */
+export function setDate(year: number, month: number, day: number, into: Moment): boolean {
+  if (year < 1 || month < 1 || month > 12 || day < 1) return false;
+  if (day > (month === 2 && isLeap(year) ? 29 : (MONTH_LENGTH[month - 1] as number))) return false;
   into.days = daysFromCivil(year, month, day);
   return true;
 }
@@ -66,14 +74,25 @@ export function readMoment(text: Uint8Array, start: number, end: number, into: M
   into.zoned = into.hasTime = false;
   if (end - start < 10 || !readDate(text, start, into)) return false;
   if (end - start === 10) return true;
-  if (end - start < 16 || (text[start + 10] !== 0x20 && text[start + 10] !== 0x54) || text[start + 13] !== COLON)
-    return false;
-  const hours = two(text, start + 11);
-  const minutes = two(text, start + 14);
+  if (text[start + 10] !== 0x20 && text[start + 10] !== 0x54) return false;
+  return readClock(text, start + 11, end, into);
+}
+
+/** `HH:MM[:SS[.f{1,6}]]`: a time of the day. */
+export function readTime(text: Uint8Array, start: number, end: number, into: Moment): boolean {
+  into.micros = 0;
+  into.zoned = false;
+  return readClock(text, start, end, into) && !into.zoned;
+}
+
+function readClock(text: Uint8Array, at: number, end: number, into: Moment): boolean {
+  if (end - at < 5 || text[at + 2] !== COLON) return false;
+  const hours = two(text, at);
+  const minutes = two(text, at + 3);
   if (hours < 0 || hours > 23 || minutes < 0 || minutes > 59) return false;
   into.hasTime = true;
   into.seconds = hours * 3600 + minutes * 60;
-  return readSeconds(text, start + 16, end, into);
+  return readSeconds(text, at + 5, end, into);
 }
 
 function readSeconds(text: Uint8Array, at: number, end: number, into: Moment): boolean {

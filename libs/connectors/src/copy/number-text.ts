@@ -97,3 +97,23 @@ export function doubleOf(text: Uint8Array, start: number, end: number): number {
   const size = exponent < 0 ? mantissa / (POWERS[-exponent] as number) : mantissa * (POWERS[exponent] as number);
   return negative ? -size : size;
 }
+
+const COMMA = 44;
+const POINT = 46;
+
+/** What `pointed` leaves behind. */
+export let pointedText = Buffer.alloc(64);
+
+/**
+ * Rewrites a number with a decimal comma into `pointedText`, with a point, from 0 on; its length stays. False: it holds a point, which
+ * would be no decimal mark but one that groups thousands, and those are not guessed.
+ */
+export function pointed(text: Uint8Array, start: number, end: number): boolean {
+  if (end - start > pointedText.length) pointedText = Buffer.alloc((end - start) * 2);
+  for (let i = start; i < end; i++) {
+    const byte = text[i] as number;
+    if (byte === POINT) return false;
+    pointedText[i - start] = byte === COMMA ? POINT : byte;
+  }
+  return true;
+}

@@ -1,7 +1,7 @@
 import type { CopyWriter } from './copy-writer';
 import { DOUBLE_DIGITS, doubleOf, NumberShape, readNumber, reading } from './number-text';
 import { withoutExponent, writeNumeric } from './numeric';
-import { type Moment, readMoment, SECONDS_PER_DAY } from './moment';
+import { type Moment, type ReadMoment, readMoment, readTime, SECONDS_PER_DAY } from './moment';
 
 /**
  * Writes the text `start..end` (UTF-8, not empty) as one binary value. False: the text is no such value, or the value would not be the
@@ -94,18 +94,26 @@ function numeric(out: CopyWriter, text: Uint8Array, start: number, end: number):
   return writeNumeric(out, plain, 0, plain.length);
 }
 
-function date(out: CopyWriter, text: Uint8Array, start: number, end: number): boolean {
-  if (!readMoment(text, start, end, moment) || moment.hasTime) return false;
-  out.int32(moment.days);
-  return true;
+export function dateEncoder(read: ReadMoment): TextEncoder {
+  return (out, text, start, end) => {
+    if (!read(text, start, end, moment) || moment.hasTime) return false;
+    out.int32(moment.days);
+    return true;
+  };
 }
 
-function timestamp(zoned: boolean): TextEncoder {
+export function timestampEncoder(zoned: boolean, read: ReadMoment): TextEncoder {
   return (out, text, start, end) => {
-    if (!readMoment(text, start, end, moment) || moment.zoned !== zoned) return false;
+    if (!read(text, start, end, moment) || moment.zoned !== zoned) return false;
     writeMicroseconds(out, moment.days * SECONDS_PER_DAY + moment.seconds, moment.micros);
     return true;
   };
+}
+
+function time(out: CopyWriter, text: Uint8Array, start: number, end: number): boolean {
+  if (!readTime(text, start, end, moment)) return false;
+  out.int64(moment.seconds * 1e6 + moment.micros);
+  return true;
 }
 
 /** Microseconds since 2000-01-01 from seconds and microseconds of the second. */
@@ -124,7 +132,8 @@ function jsonb(out: CopyWriter, from: Uint8Array, start: number, end: number): b
   return true;
 }
 
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+/** Upper and lower case are the same UUID. */
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
 function uuid(out: CopyWriter, from: Uint8Array, start: number, end: number): boolean {
   const word = Buffer.from(from.subarray(start, end)).toString('latin1');
@@ -142,9 +151,10 @@ export const TEXT_ENCODERS = {
   real: float32,
   'double precision': float64,
   numeric,
-  date,
-  'timestamp without time zone': timestamp(false),
-  'timestamp with time zone': timestamp(true),
+  date: dateEncoder(readMoment),
+  'time without time zone': time,
+  'timestamp without time zone': timestampEncoder(false, readMoment),
+  'timestamp with time zone': timestampEncoder(true, readMoment),
   text,
   'character varying': text,
   character: text,

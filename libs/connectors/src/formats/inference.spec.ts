@@ -4,7 +4,7 @@ function typeOf(values: readonly string[], kind: ValueKind = 'plain'): string {
   const evidence = new ColumnEvidence('c');
   for (const value of values) {
     const bytes = Buffer.from(value);
-    evidence.observe(kind, bytes, 0, bytes.length);
+    evidence.observe(kind, bytes, 0, bytes.length, 1);
   }
   return evidence.type;
 }
@@ -63,9 +63,9 @@ describe('the type of a column', () => {
 
   it('is jsonb once a nested value was met, whatever else was', () => {
     const evidence = new ColumnEvidence('c');
-    evidence.observe('number', Buffer.from('1'), 0, 1);
-    evidence.observe('nested', Buffer.from('{}'), 0, 2);
-    evidence.observe('string', Buffer.from('x'), 0, 1);
+    evidence.observe('number', Buffer.from('1'), 0, 1, 1);
+    evidence.observe('nested', Buffer.from('{}'), 0, 2, 2);
+    evidence.observe('string', Buffer.from('x'), 0, 1, 3);
     expect(evidence.type).toBe('jsonb');
   });
 });

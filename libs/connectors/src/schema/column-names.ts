@@ -1,4 +1,4 @@
-import { LOAD_ID } from '../column';
+import { LOAD_ID, RESCUED, ROW_NUMBER } from '../column';
 
 /** PostgreSQL cuts longer identifiers. */
 const MAX_BYTES = 63;
@@ -17,7 +17,7 @@ export function snakeCase(source: string): string {
 }
 
 /** Every table has these columns already. */
-const SYSTEM = new Set(['tableoid', 'xmin', 'cmin', 'xmax', 'cmax', 'ctid', LOAD_ID]);
+const SYSTEM = new Set(['tableoid', 'xmin', 'cmin', 'xmax', 'cmax', 'ctid', LOAD_ID, RESCUED, ROW_NUMBER]);
 
 /** A name for `source` that none of `taken` has; collisions are numbered in the order met, so always the same way. */
 export function columnName(source: string, taken: ReadonlySet<string>): string {

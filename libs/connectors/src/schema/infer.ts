@@ -60,8 +60,8 @@ export function together(columns: readonly InferredColumn[]): InferredColumn[] {
 
 function merged(a: InferredColumn, b: InferredColumn): InferredColumn {
   const type = widened(a.type, b.type);
-  const why = type === a.type ? a.why : type === b.type ? b.why : `Holds ${a.type} in one file and ${b.type} in another.`;
+  const why =
+    type === a.type ? a.why : type === b.type ? b.why : `Holds ${a.type} in one file and ${b.type} in another.`;
   const fields = [...new Set([...(a.fields ?? []), ...(b.fields ?? [])])].sort();
   return { source: a.source, type, why, ...(type === 'jsonb' && { fields }) };
 }
-

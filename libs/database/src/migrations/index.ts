@@ -1,4 +1,5 @@
 import { ControlTables1764000000000 } from './1764000000000-control-tables';
+import { AnyShape1765000000000 } from './1765000000000-any-shape';
 
 /** In the order they run. A migration that has been released is never changed: the next one goes forward. */
-export const MIGRATIONS = [ControlTables1764000000000] as const;
+export const MIGRATIONS = [ControlTables1764000000000, AnyShape1765000000000] as const;

@@ -13,11 +13,11 @@ WITH gone AS (
 )
 SELECT id FROM gone`;
 
-/** Any other operation that never ended may have changed Prefect, except a trigger, which leaves the deployment alone. */
+/** Any other operation that never ended may have changed Prefect, except those which leave the deployment alone. */
 const CLAIMS = `
 UPDATE sluice_control.ingestion i
 SET operation = NULL, operation_id = NULL, operation_expires_at = NULL,
-  drift_suspected = i.drift_suspected OR old.operation <> 'trigger'
+  drift_suspected = i.drift_suspected OR old.operation NOT IN ('trigger', 'forget')
 FROM (SELECT id, operation, operation_id FROM sluice_control.ingestion
       WHERE status <> 'provisioning' AND operation_expires_at < now()) AS old
 WHERE i.id = old.id AND i.operation_id = old.operation_id

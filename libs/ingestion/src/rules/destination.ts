@@ -4,6 +4,8 @@ import { oneOf, onlyKnown, refuse } from './refuse';
 
 /** PostgreSQL cuts longer names off without a word. */
 const MAX_BYTES = 63;
+/** Columns of a unique index (PostgreSQL, INDEX_MAX_KEYS). */
+const MAX_KEYS = 32;
 const OWN_SCHEMAS = ['sluice', 'sluice_control', 'information_schema'];
 
 /** A destination with all its defaults. */
@@ -33,8 +35,19 @@ function identifier(path: string, name: string): string {
 }
 
 function mergeKeys(keys: string[], mode: string): string[] {
-  if (keys.length > 0 && mode !== 'merge') {
-    refuse('destination.merge_keys', keys, `do not go with write_mode "${mode}"`, 'Leave them out.');
+  const path = 'destination.merge_keys';
+  if (mode !== 'merge') {
+    if (keys.length > 0) refuse(path, keys, `do not go with write_mode "${mode}"`, 'Leave them out.');
+    return keys;
+  }
+  if (keys.length === 0) {
+    refuse(path, keys, 'are empty, and write_mode "merge" needs them', 'Name the columns that tell rows apart.');
+  }
+  if (keys.length > MAX_KEYS) refuse(path, keys, `are ${keys.length} columns`, `An index takes at most ${MAX_KEYS}.`);
+  const twice = keys.find((key, index) => keys.indexOf(key) !== index);
+  if (twice !== undefined) refuse(path, twice, 'is named twice', 'Name each column once.');
+  if (keys.some((key) => typeof key !== 'string' || key.trim() === '')) {
+    refuse(path, keys, 'hold an empty name', 'Name each column as the files or the table do.');
   }
   return keys;
 }

@@ -1,5 +1,18 @@
 import { ValueError } from '@sluice/kernel';
-import { credentialsOf, destinationSpec, formatSpec, ingestionName, onSchemaChange, qualitySpec, sourceSpec } from '.';
+import type { FormatInput } from '../inputs';
+import {
+  assertKeysKnown,
+  changedFiles,
+  credentialsOf,
+  destinationSpec,
+  formatSpec,
+  ingestionName,
+  loadWindow,
+  onSchemaChange,
+  qualitySpec,
+  schemaSpec,
+  sourceSpec,
+} from '.';
 
 const ROOTS = ['/data', '/srv/files'];
 
@@ -82,15 +95,59 @@ describe('format', () => {
     expect(formatSpec({ type: 'csv', options })).toEqual({ type: 'csv', options: { delimiter: ';', header: true } });
   });
 
+  it('takes all that can be said of a text file', () => {
+    const options: FormatInput['options'] = {
+      ...{ delimiter: ';', quote: '', header: false, skip_lines: 2, null_values: ['', 'n/a'] },
+      encoding: 'windows-1252',
+      decimal: ',',
+      date_format: 'DD.MM.YYYY',
+      timestamp_format: 'YYYY-MM-DDTHH:mm:ss.SSS',
+    };
+    const input: FormatInput = { type: 'csv', options };
+    expect(formatSpec(input)).toEqual(input);
+    expect(formatSpec({ ...input, type: 'auto' }).options).toEqual(options);
+    expect(formatSpec({ type: 'ndjson', options: { encoding: 'utf-16le' } }).options).toEqual({ encoding: 'utf-16le' });
+  });
+
+  it.each(['YYYYMMDD', 'MM/DD/YYYY', 'DD. MM. YYYY'])('knows the date format %s', (format) => {
+    expect(pathOf(() => formatSpec({ type: 'csv', options: { date_format: format } }))).toBe('accepted');
+  });
+
+  it('says what a timestamp format needs', () => {
+    expect(() => formatSpec({ type: 'csv', options: { timestamp_format: 'yyyy-MM-dd' } })).toThrow(
+      new ValueError(
+        'format.options.timestamp_format "yyyy-MM-dd" holds "y", which is no token. Write YYYY, MM, DD, HH and mm once each (ss and SSS if the files have them), such as "DD.MM.YYYY HH:mm:ss".',
+      ),
+    );
+  });
+
   it.each<[Parameters<typeof formatSpec>[0], string]>([
-    [{ type: 'avro' }, 'format.type'],
+    [{ type: 'xml' }, 'format.type'],
     [{ type: 'csv', options: { delimiter: '' } }, 'format.options.delimiter'],
     [{ type: 'csv', options: { delimiter: '||' } }, 'format.options.delimiter'],
     [{ type: 'csv', options: { quote: '\n' } }, 'format.options.quote'],
     [{ type: 'csv', options: { delimiter: '"', quote: '"' } }, 'format.options.quote'],
     [{ type: 'csv', options: { header: 'yes' as unknown as boolean } }, 'format.options.header'],
+    [{ type: 'csv', options: { delimiter: '§' } }, 'format.options.delimiter'],
+    [{ type: 'csv', options: { delimiter: ';', escape: ';' } }, 'format.options.escape'],
+    [{ type: 'csv', options: { quote: '', escape: '"' } }, 'format.options.escape'],
+    [{ type: 'csv', options: { skip_lines: -1 } }, 'format.options.skip_lines'],
+    [{ type: 'csv', options: { encoding: 'latin1' as 'utf-8' } }, 'format.options.encoding'],
+    [{ type: 'csv', options: { null_values: 'NULL' as unknown as string[] } }, 'format.options.null_values'],
+    [{ type: 'csv', options: { null_values: ['a\nb'] } }, 'format.options.null_values'],
+    [{ type: 'csv', options: { decimal: ';' as ',' } }, 'format.options.decimal'],
+    [{ type: 'csv', options: { date_format: 'DD.MM.YY' } }, 'format.options.date_format'],
+    [{ type: 'csv', options: { date_format: 'DD MMM YYYY' } }, 'format.options.date_format'],
+    [{ type: 'csv', options: { date_format: 'YYYY-MM-DD HH' } }, 'format.options.date_format'],
+    [{ type: 'csv', options: { date_format: 'YYYY-MM-DD-DD' } }, 'format.options.date_format'],
+    [{ type: 'csv', options: { timestamp_format: 'YYYY-MM-DD' } }, 'format.options.timestamp_format'],
+    [{ type: 'csv', options: { timestamp_format: 'YYYY-MM-DD hh:mm' } }, 'format.options.timestamp_format'],
+    [{ type: 'csv', options: { timestamp_format: 'YYYY-MM-DD HH:mm:SSS' } }, 'format.options.timestamp_format'],
+    [{ type: 'csv', options: { timestamp_format: 'SSSYYYYMMDDHHmmss' } }, 'format.options.timestamp_format'],
     [{ type: 'csv', options: { skip: 1 } as object }, 'format.options.skip'],
-    [{ type: 'parquet', options: { delimiter: ';' } }, 'format.options.delimiter'],
+    [{ type: 'json', options: { delimiter: ';' } }, 'format.options.delimiter'],
+    [{ type: 'parquet', options: { encoding: 'utf-8' } }, 'format.options.encoding'],
+    [{ type: 'avro', options: { delimiter: ';' } }, 'format.options.delimiter'],
   ])('%j is refused at %s', (input, path) => {
     expect(pathOf(() => formatSpec(input))).toBe(path);
   });
@@ -119,16 +176,91 @@ describe('destination', () => {
     [{ schema: 'sluice_control' }, 'destination.schema'],
     [{ schema: 'pg_catalog' }, 'destination.schema'],
     [{ schema: 'information_schema' }, 'destination.schema'],
-    [{ write_mode: 'overwrite' }, 'destination.write_mode'],
+    [{ write_mode: 'replace' }, 'destination.write_mode'],
     [{ merge_keys: ['id'] }, 'destination.merge_keys'],
+    [{ write_mode: 'overwrite', merge_keys: ['id'] }, 'destination.merge_keys'],
+    [{ write_mode: 'merge' }, 'destination.merge_keys'],
+    [{ write_mode: 'merge', merge_keys: ['id', 'id'] }, 'destination.merge_keys'],
+    [{ write_mode: 'merge', merge_keys: [' '] }, 'destination.merge_keys'],
     [{ database: 'x' }, 'destination.database'],
   ])('%j is refused at %s', (fields, path) => {
     expect(pathOf(() => destinationSpec({ table: 'trips', ...fields }))).toBe(path);
   });
 });
 
-describe('quality and schema change', () => {
-  it('fail a file with a bad row and add new columns unless told otherwise', () => {
+describe('merge keys', () => {
+  const merging = (key: string) => destinationSpec({ table: 'trips', write_mode: 'merge', merge_keys: [key] });
+  const given = schemaSpec({ mode: 'given', columns: { 'Trip Id': 'int' } });
+
+  it.each(['Trip Id', 'trip_id'])('may be named as the files or the table do: %s', (key) => {
+    expect(() => assertKeysKnown(merging(key), given)).not.toThrow();
+  });
+
+  it('that are none of the given columns are refused', () => {
+    expect(() => assertKeysKnown(merging('id'), given)).toThrow(
+      new ValueError('destination.merge_keys "id" is no column of schema.columns. Known there: Trip Id.'),
+    );
+  });
+
+  it('are left to the files where those tell the columns', () => {
+    expect(() => assertKeysKnown(merging('id'), schemaSpec({ columns: { other: 'int' } }))).not.toThrow();
+  });
+});
+
+describe('schema', () => {
+  it('is found out from the files unless told otherwise', () => {
+    expect(schemaSpec()).toEqual({
+      columns: {},
+      all_text: false,
+      mode: 'infer',
+      locked: false,
+      drop_removed: false,
+    });
+    expect(schemaSpec(schemaSpec())).toEqual(schemaSpec());
+  });
+
+  it.each([
+    ['int', 'integer'],
+    ['INT8', 'bigint'],
+    [' Double  Precision ', 'double precision'],
+    ['varchar', 'character varying'],
+    ['timestamptz', 'timestamp with time zone'],
+    ['timestamp', 'timestamp without time zone'],
+    ['time', 'time without time zone'],
+    ['bytea', 'bytea'],
+    ['jsonb', 'jsonb'],
+  ])('takes the type %j as %s', (given, type) => {
+    expect(schemaSpec({ columns: { 'a b': given } }).columns).toEqual({ 'a b': type });
+  });
+
+  it.each(['money', 'varchar(10)', 'numeric(10,2)', 'char', 'toString', 'text[]', ''])(
+    'refuses the type %j',
+    (type) => {
+      expect(pathOf(() => schemaSpec({ columns: { zip: type } }))).toBe('schema.columns.zip');
+    },
+  );
+
+  it('says what to write in place of a type with a length', () => {
+    expect(() => schemaSpec({ columns: { zip: 'varchar(5)' } })).toThrow(
+      new ValueError(
+        'schema.columns.zip "varchar(5)" has a length or precision. Name the type alone; make the table yourself where its columns need limits.',
+      ),
+    );
+  });
+
+  it.each<[object, string]>([
+    [{ mode: 'given' }, 'schema.columns'],
+    [{ mode: 'guess' }, 'schema.mode'],
+    [{ all_text: 'yes' }, 'schema.all_text'],
+    [{ locked: 1 }, 'schema.locked'],
+    [{ hints: {} }, 'schema.hints'],
+  ])('%j is refused at %s', (fields, path) => {
+    expect(pathOf(() => schemaSpec(fields))).toBe(path);
+  });
+});
+
+describe('quality, schema change and changed files', () => {
+  it('fail a file with a bad row, add new columns and leave changed files alone unless told otherwise', () => {
     expect(qualitySpec()).toEqual({
       on_error: 'fail_file',
       max_rejected_rows: 0,
@@ -137,23 +269,81 @@ describe('quality and schema change', () => {
       max_age_seconds: null,
     });
     expect(onSchemaChange(undefined)).toBe('append_new_columns');
+    expect(changedFiles(undefined)).toBe('skip');
   });
 
-  it('can be sent back as they were read', () => {
-    expect(qualitySpec(qualitySpec())).toEqual(qualitySpec());
+  it.each([
+    [{ on_error: 'abort_run' }, 0],
+    [{ on_error: 'abort_run', max_rejected_rows: null }, 0],
+    [{ on_error: 'skip_rows' }, null],
+    [{ on_error: 'skip_rows', max_rejected_rows: 0 }, 0],
+    [{ on_error: 'skip_rows', max_rejected_rows: '5%' }, '5%'],
+    [{ on_error: 'skip_rows', max_rejected_rows: '0.25%' }, '0.25%'],
+  ])('%j lets %j rows be left out', (fields, limit) => {
+    expect(qualitySpec(fields).max_rejected_rows).toBe(limit);
   });
+
+  it.each([{}, { on_error: 'skip_rows', max_rejected_rows: '5%', min_rows: 1, max_drop_percent: 12.5 }])(
+    'can be sent back as they were read (%j)',
+    (fields) => {
+      const spec = qualitySpec(fields);
+      expect(qualitySpec(spec)).toEqual(spec);
+    },
+  );
 
   it.each<[object, string]>([
-    [{ on_error: 'skip_rows' }, 'quality.on_error'],
+    [{ on_error: 'ignore' }, 'quality.on_error'],
     [{ max_rejected_rows: 5 }, 'quality.max_rejected_rows'],
-    [{ min_rows: 1 }, 'quality.min_rows'],
+    [{ on_error: 'abort_run', max_rejected_rows: '5%' }, 'quality.max_rejected_rows'],
+    [{ on_error: 'skip_rows', max_rejected_rows: -1 }, 'quality.max_rejected_rows'],
+    [{ on_error: 'skip_rows', max_rejected_rows: '101%' }, 'quality.max_rejected_rows'],
+    [{ on_error: 'skip_rows', max_rejected_rows: '5' }, 'quality.max_rejected_rows'],
+    [{ min_rows: 1.5 }, 'quality.min_rows'],
+    [{ max_drop_percent: 101 }, 'quality.max_drop_percent'],
+    [{ max_age_seconds: 60 }, 'quality.max_age_seconds'],
     [{ speed: 1 }, 'quality.speed'],
-  ])('a rule nobody would hold yet is refused: %j at %s', (fields, path) => {
+  ])('%j is refused at %s', (fields, path) => {
     expect(pathOf(() => qualitySpec(fields))).toBe(path);
   });
 
-  it('refuses what a later version may do', () => {
-    expect(pathOf(() => onSchemaChange('rescue'))).toBe('on_schema_change');
+  it('name what is available', () => {
+    for (const word of ['ignore', 'append_new_columns', 'sync_all_columns', 'rescue', 'fail'])
+      expect(onSchemaChange(word)).toBe(word);
+    for (const word of ['skip', 'reload', 'fail']) expect(changedFiles(word)).toBe(word);
+    expect(pathOf(() => onSchemaChange('adapt'))).toBe('on_schema_change');
+    expect(pathOf(() => changedFiles('keep'))).toBe('changed_files');
+  });
+});
+
+describe('what a run by hand looks at', () => {
+  it('is all that is new unless told otherwise', () => {
+    const all = { kind: 'load', from: null, until: null, path_prefix: null };
+    expect([loadWindow({}), loadWindow({ from: null })]).toEqual([all, all]);
+  });
+
+  it('is told in UTC', () => {
+    expect(loadWindow({ from: '2026-01-31', until: '2026-01-31T14:30:00+02:00', path_prefix: '2026/01/' })).toEqual({
+      kind: 'load',
+      from: '2026-01-31T00:00:00.000Z',
+      until: '2026-01-31T12:30:00.000Z',
+      path_prefix: '2026/01/',
+    });
+  });
+
+  it.each<[object, string]>([
+    [{ from: 'yesterday' }, 'from'],
+    [{ from: '2026-02-30' }, 'from'],
+    [{ from: '2026-01-01T25:00:00Z' }, 'from'],
+    [{ from: '2026-01-01T10:00:00' }, 'from'],
+    [{ from: 1767225600000 }, 'from'],
+    [{ until: '' }, 'until'],
+    [{ from: '2026-01-02', until: '2026-01-02' }, 'until'],
+    [{ path_prefix: '' }, 'path_prefix'],
+    [{ path_prefix: '/data/in' }, 'path_prefix'],
+    [{ path_prefix: 'a/../b' }, 'path_prefix'],
+    [{ files: [] }, 'files'],
+  ])('%j is refused at %s', (fields, path) => {
+    expect(pathOf(() => loadWindow(fields))).toBe(path);
   });
 });
 

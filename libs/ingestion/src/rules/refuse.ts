@@ -28,6 +28,12 @@ export function wholeNumber(
   return refuse(path, value, 'is out of range', `Give a whole number from ${min} to ${max}.`);
 }
 
+/** True or false; `fallback` when it is left out. */
+export function flag(path: string, value: boolean | undefined, remedy: string, fallback = false): boolean {
+  if (value === undefined) return fallback;
+  return typeof value === 'boolean' ? value : refuse(path, value, 'is neither true nor false', remedy);
+}
+
 /** Refuses fields that nobody would read. `path` is empty for the body itself. */
 export function onlyKnown(path: string, value: object, known: readonly string[]): void {
   const unknown = Object.keys(value).find((key) => !known.includes(key));

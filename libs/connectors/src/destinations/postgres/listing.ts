@@ -1,60 +1,90 @@
 import type { Client } from 'pg';
 import type { SourceEntry } from '../../sources/source';
-import type { ListingCounts } from '../destination';
+import type { ListingCounts, TouchedEntry } from '../destination';
+import { type CopyField, copyText } from './copy-stream';
+import { asDestinationError } from './pg-errors';
 
 /** The listing lives in a temporary table and is compared there: neither it nor the ledger is ever held in memory. */
-const ROWS_PER_INSERT = 2000;
-
-export const CREATE_LISTING = `
+const CREATE = `
 DROP TABLE IF EXISTS pg_temp.listing;
-CREATE TEMPORARY TABLE listing (path text COLLATE "C" PRIMARY KEY, bytes bigint NOT NULL, fingerprint text NOT NULL)`;
+CREATE TEMPORARY TABLE listing (path text COLLATE "C" NOT NULL, bytes bigint NOT NULL, fingerprint text NOT NULL, modified_at float8)`;
+const COPY = 'COPY pg_temp.listing FROM STDIN';
+const INDEX = 'ALTER TABLE pg_temp.listing ADD PRIMARY KEY (path); ANALYZE pg_temp.listing';
 
-export const FRESH = `
-SELECT path, bytes::float8, fingerprint FROM pg_temp.listing l
-WHERE path > $2 COLLATE "C" AND NOT EXISTS (SELECT FROM sluice.ledger g WHERE g.ingestion = $1 AND g.path = l.path)
-ORDER BY path LIMIT $3`;
+/** $1: the ingestion, $2: the settings. */
+const KNOWN = 'sluice.ledger g ON g.ingestion = $1 AND g.path = l.path';
+const HELD = `EXISTS (SELECT FROM sluice.failed_file f WHERE f.ingestion = $1 AND f.path = l.path AND f.fingerprint = l.fingerprint
+  AND f.settings = $2 AND (f.next_attempt_at IS NULL OR f.next_attempt_at > now()))`;
+const ENTRY = 'l.path, l.bytes::float8, l.fingerprint, l.modified_at AS "modifiedAt"';
+/** $3: the path to go on after, $4: how many. */
+const PAGE = 'l.path > $3 COLLATE "C"';
+const ORDER = 'ORDER BY l.path LIMIT $4';
 
-export const TOUCHED = `
-SELECT l.path, l.bytes::float8, l.fingerprint, g.version, g.rows::float8, g.load_id AS "loadId" FROM pg_temp.listing l
-JOIN sluice.ledger g ON g.ingestion = $1 AND g.path = l.path AND g.fingerprint <> l.fingerprint
-WHERE l.path > $2 COLLATE "C" ORDER BY l.path LIMIT $3`;
+const FRESH = `SELECT ${ENTRY} FROM pg_temp.listing l LEFT JOIN ${KNOWN} WHERE ${PAGE} AND g.path IS NULL AND NOT ${HELD} ${ORDER}`;
+const LISTED = `SELECT ${ENTRY} FROM pg_temp.listing l WHERE l.path > $1 COLLATE "C" ORDER BY l.path LIMIT $2`;
+const TOUCHED = `
+SELECT ${ENTRY}, g.version, g.rows::float8, g.load_id AS "loadId" FROM pg_temp.listing l JOIN ${KNOWN} AND g.fingerprint <> l.fingerprint
+WHERE ${PAGE} AND NOT ${HELD} ${ORDER}`;
 
 const COUNTS = `
-SELECT count(*)::float8 AS listed, coalesce(sum(l.bytes), 0)::float8 AS bytes,
-  count(*) FILTER (WHERE g.path IS NULL)::float8 AS fresh,
-  coalesce(sum(l.bytes) FILTER (WHERE g.path IS NULL), 0)::float8 AS "freshBytes"
-FROM pg_temp.listing l LEFT JOIN sluice.ledger g ON g.ingestion = $1 AND g.path = l.path`;
+WITH compared AS (
+  SELECT l.bytes, g.path IS NOT NULL AS known, g.path IS NULL OR g.fingerprint <> l.fingerprint AS due, ${HELD} AS held
+  FROM pg_temp.listing l LEFT JOIN ${KNOWN}
+)
+SELECT count(*)::float8 AS listed, coalesce(sum(bytes), 0)::float8 AS bytes,
+  count(*) FILTER (WHERE NOT known AND NOT held)::float8 AS fresh,
+  coalesce(sum(bytes) FILTER (WHERE NOT known AND NOT held), 0)::float8 AS "freshBytes",
+  count(*) FILTER (WHERE due AND held)::float8 AS held,
+  count(*) FILTER (WHERE known AND due AND NOT held)::float8 AS touched,
+  (SELECT count(*) FROM sluice.ledger g WHERE ingestion = $1 AND NOT EXISTS (SELECT FROM pg_temp.listing l WHERE l.path = g.path))::float8 AS vanished
+FROM compared`;
 
-export interface ListingRow {
-  path: string;
-  bytes: number;
-  fingerprint: string;
+/** The listing of one run, compared with the ledger of its ingestion. */
+export class Listing {
+  private settings = '';
+
+  constructor(
+    private readonly client: Client,
+    private readonly ingestionId: string,
+  ) {}
+
+  /** `settings`: failures under others hold nothing back. What `entries` raises passes as it is. */
+  async stage(entries: AsyncIterable<SourceEntry>, settings: string): Promise<void> {
+    this.settings = settings;
+    await this.run(CREATE);
+    await copyText(this.client, COPY, fieldsOf(entries));
+    await this.run(INDEX);
+  }
+
+  async counts(): Promise<ListingCounts> {
+    const [counts] = (await this.client.query<ListingCounts>(COUNTS, [this.ingestionId, this.settings])).rows;
+    if (counts === undefined) throw new TypeError('a query without GROUP BY has one row');
+    return counts;
+  }
+
+  fresh(after: string | null, limit: number): Promise<SourceEntry[]> {
+    return this.page(FRESH, after, limit);
+  }
+
+  touched(after: string | null, limit: number): Promise<TouchedEntry[]> {
+    return this.page(TOUCHED, after, limit);
+  }
+
+  async listed(after: string | null, limit: number): Promise<SourceEntry[]> {
+    return (await this.client.query<SourceEntry>(LISTED, [after ?? '', limit])).rows;
+  }
+
+  private async run(statement: string): Promise<void> {
+    await this.client.query(statement).catch((error: unknown) => {
+      throw asDestinationError(error);
+    });
+  }
+
+  private async page<T extends SourceEntry>(statement: string, after: string | null, limit: number): Promise<T[]> {
+    return (await this.client.query<T>(statement, [this.ingestionId, this.settings, after ?? '', limit])).rows;
+  }
 }
 
-export function toEntry({ path, bytes, fingerprint }: ListingRow): SourceEntry {
-  return { path, bytes, fingerprint };
-}
-
-export async function stageAll(client: Client, listing: AsyncIterable<SourceEntry>): Promise<void> {
-  let pending: SourceEntry[] = [];
-  const flush = async () => {
-    const columns = [
-      pending.map(({ path }) => path),
-      pending.map(({ bytes }) => bytes),
-      pending.map(({ fingerprint }) => fingerprint),
-    ];
-    await client.query(
-      'INSERT INTO pg_temp.listing SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[])',
-      columns,
-    );
-    pending = [];
-  };
-  for await (const entry of listing) if (pending.push(entry) >= ROWS_PER_INSERT) await flush();
-  await flush();
-  await client.query('ANALYZE pg_temp.listing');
-}
-
-export async function compare(client: Client, ingestionId: string): Promise<ListingCounts> {
-  const [counts] = (await client.query<ListingCounts>(COUNTS, [ingestionId])).rows;
-  return counts ?? { listed: 0, bytes: 0, fresh: 0, freshBytes: 0 };
+async function* fieldsOf(entries: AsyncIterable<SourceEntry>): AsyncGenerator<readonly CopyField[]> {
+  for await (const { path, bytes, fingerprint, modifiedAt } of entries) yield [path, bytes, fingerprint, modifiedAt];
 }

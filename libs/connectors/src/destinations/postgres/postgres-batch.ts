@@ -1,111 +1,124 @@
-import type { Writable } from 'node:stream';
-import { finished } from 'node:stream/promises';
 import type { Client } from 'pg';
-import { from as copyFrom } from 'pg-copy-streams';
-import type { LoadColumn } from '../../column';
-import { COPY_SIGNATURE, COPY_TRAILER } from '../../copy/copy-writer';
-import type { Sink } from '../../formats/format-reader';
+import { LOAD_ID, type LoadColumn, RESCUED } from '../../column';
 import { DestinationError } from '../../errors';
-import type { Batch, TableColumn, TableName } from '../destination';
-import { refusedRow } from './pg-errors';
-import { COLUMNS, copySql, nameOf } from './sql';
+import type { Sink } from '../../formats/format-reader';
+import type { Batch, FileWrite, TableColumn, WriteOrder } from '../destination';
+import { Casting } from './casting';
+import { copyBinary } from './copy-stream';
+import type { Holder } from './ledger';
+import { LoadIds } from './load-ids';
+import { lockForMerge, merge } from './merge';
+import { asDestinationError } from './pg-errors';
+import { PostgresFile } from './postgres-file';
+import { nameOf } from './sql';
+import { copySql, createStagingSql, isNumbered, laterPartSql, needsRaw } from './staging';
+import { columnsOf, relationOf, takes } from './table-info';
 
-const LOAD_IDS_DRAWN = 64;
-type Write = (sink: Sink, loadId: bigint) => Promise<number>;
-
+/** The transaction under way on `client`, from its first file to its merge. */
 export class PostgresBatch implements Batch {
-  private loadIds: bigint[] = [];
-  private types: ReadonlyMap<string, string> | null = null;
+  readonly numbered: boolean;
+  private readonly loadIds: LoadIds;
+  private readonly casting: Casting;
+  private inTable: ReadonlyMap<string, TableColumn> | null = null;
+  /** A savepoint `file` exists: that of the last file that went well is released together with the next one's beginning. */
+  private savepoint = false;
+  private laterParts = 0;
 
   constructor(
-    private readonly client: Client,
-    private readonly table: TableName,
-  ) {}
+    readonly client: Client,
+    private readonly order: WriteOrder,
+    readonly holder: Holder,
+  ) {
+    this.numbered = isNumbered(order);
+    this.loadIds = new LoadIds(client);
+    this.casting = new Casting(client, order);
+  }
 
-  async copy(columns: readonly LoadColumn[], write: Write): Promise<{ loadId: bigint; rows: number }> {
-    const loadId = await this.nextLoadId();
-    // A file without columns has no rows either; it is read all the same, for its version.
-    if (columns.length === 0) return { loadId, rows: await write(() => Promise.resolve(), loadId) };
-    await this.assertTypes(columns);
-    await this.client.query('SAVEPOINT file');
+  /** Whether anything was written to the table or on the way to it. */
+  get entered(): boolean {
+    return this.inTable !== null;
+  }
+
+  async file<T>(work: (file: FileWrite) => Promise<T>): Promise<T> {
+    const file = new PostgresFile(this, await this.loadIds.next().catch(raiseOurs));
+    const { inTable } = this;
     try {
-      const rows = await this.send(copySql(this.table, columns), (sink) => write(sink, loadId));
-      await this.client.query('RELEASE SAVEPOINT file');
-      return { loadId, rows };
+      return await work(file);
     } catch (error) {
-      await this.client.query('ROLLBACK TO SAVEPOINT file');
-      throw refusedRow(error) ?? error;
+      if (!file.begun) throw error;
+      await this.client.query('ROLLBACK TO SAVEPOINT file').catch(raiseOurs);
+      // What was prepared within the savepoint went with it.
+      this.inTable = inTable;
+      throw error;
     }
+  }
+
+  /** What is written to the table is in only after this: the merge, when there are keys. Raises `RowRefused`. */
+  async finish(): Promise<void> {
+    if (this.order.keys.length > 0 && this.entered) await merge(this.client, this.order);
+  }
+
+  /** Begins a file's savepoint with its first statement; both go in one round trip. */
+  savepointSql(): string {
+    const release = this.savepoint ? 'RELEASE SAVEPOINT file; ' : '';
+    this.savepoint = true;
+    return `${release}SAVEPOINT file; `;
+  }
+
+  /** One COPY. `prefix`: statements that go before it; `part` counts the file's COPYs from 0. */
+  async copy(
+    columns: readonly LoadColumn[],
+    write: (sink: Sink) => Promise<number>,
+    { prefix, part }: { prefix: () => string; part: number },
+  ): Promise<number> {
+    if (!(await this.prepare(columns).catch(raiseOurs))) return write(() => Promise.resolve());
+    const later = part > 0 && this.order.keys.length > 0 ? `${laterPartSql(++this.laterParts)}; ` : '';
+    const rows = await copyBinary(this.client, `${prefix()}${later}${copySql(this.order, columns)}`, write);
+    if (needsRaw(this.order)) await this.casting.moveOn(columns).catch(raiseOurs);
+    return rows;
+  }
+
+  /** Deleting locks rows that another merge may be waiting for while we wait for it, so that one is locked out before. */
+  async deleteLoad(loadId: string, prefix: () => string): Promise<void> {
+    const entered = await this.prepare([]);
+    await this.client.query(prefix());
+    if (!entered) return;
+    if (this.order.keys.length > 0) await lockForMerge(this.client, this.order);
+    await this.client.query(`DELETE FROM ${nameOf(this.order.table)} WHERE ${LOAD_ID} = $1`, [loadId]);
+  }
+
+  /** False: there is no table, and none is needed, for a file without columns has no rows either; it is read all the same, for its version. */
+  private async prepare(columns: readonly LoadColumn[]): Promise<boolean> {
+    if (columns.length === 0 && this.inTable === null && (await relationOf(this.client, this.order.table)) === null)
+      return false;
+    this.inTable ??= await this.enter();
+    this.refuseAltered(this.inTable, columns);
+    return true;
   }
 
   /**
    * Binary values say nothing of their type: into a column of another one of the same width they would go as other values. So the types
    * are compared under a lock which keeps them until the batch has ended.
    */
-  private async assertTypes(columns: readonly LoadColumn[]): Promise<void> {
-    this.types ??= await lockedTypes(this.client, this.table);
-    const changed = columns.filter((column) => this.types?.get(column.name) !== typed(column)).map(({ name }) => name);
+  private async enter(): Promise<ReadonlyMap<string, TableColumn>> {
+    await this.client.query(`LOCK TABLE ${nameOf(this.order.table)} IN ROW EXCLUSIVE MODE`);
+    const columns = await columnsOf(this.client, this.order.table);
+    const inTable = new Map(columns.map((column) => [column.name, column]));
+    if (!this.numbered) return inTable;
+    this.refuseAltered(inTable, this.order.columns);
+    await this.client.query(createStagingSql(this.order));
+    return inTable;
+  }
+
+  private refuseAltered(inTable: ReadonlyMap<string, TableColumn>, columns: readonly LoadColumn[]): void {
+    const changed = columns.filter((column) => !takes(inTable.get(column.name), column)).map(({ name }) => name);
+    if (this.order.rescued && inTable.get(RESCUED)?.encodes !== 'jsonb') changed.push(RESCUED);
     if (changed.length === 0) return;
-    const message = `The table ${nameOf(this.table)} was altered while it was loaded (${changed.join(', ')}). Nothing of this batch is in; the next run takes the table as it is.`;
+    const message = `The table ${nameOf(this.order.table)} was altered while it was loaded (${changed.join(', ')}). Nothing of this batch is in; the next run takes the table as it is.`;
     throw new DestinationError('schema_mismatch', message, 'later');
   }
-
-  /** Load ids are drawn some at a time; those left over at the end of a batch are lost, which a sequence may. */
-  private async nextLoadId(): Promise<bigint> {
-    if (this.loadIds.length === 0) {
-      const { rows } = await this.client.query<{ id: string }>(
-        "SELECT nextval('sluice.load_id') AS id FROM generate_series(1, $1)",
-        [LOAD_IDS_DRAWN],
-      );
-      this.loadIds = rows.map(({ id }) => BigInt(id));
-    }
-    return this.loadIds.shift() as bigint;
-  }
-
-  private async send(statement: string, write: (sink: Sink) => Promise<number>): Promise<number> {
-    const stream = this.client.query(copyFrom(statement));
-    let refusal: unknown = null;
-    const ended = finished(stream).catch((error: unknown) => {
-      refusal = error;
-      throw error;
-    });
-    // Whoever waits for `ended` gets the error; this only keeps it from counting as unhandled before that.
-    ended.catch(() => undefined);
-    try {
-      const sink = sinkInto(stream, ended);
-      await sink(COPY_SIGNATURE);
-      const rows = await write(sink);
-      stream.end(COPY_TRAILER);
-      await ended;
-      return rows;
-    } catch (error) {
-      if (refusal !== null) throw refusal as Error;
-      // Tells the server to give the COPY up; its answer to that is not the reason.
-      stream.destroy(new Error('the file cannot be loaded'));
-      await ended.catch(() => undefined);
-      throw error;
-    }
-  }
 }
 
-async function lockedTypes(client: Client, table: TableName): Promise<ReadonlyMap<string, string>> {
-  await client.query(`LOCK TABLE ${nameOf(table)} IN ROW EXCLUSIVE MODE`);
-  const { rows } = await client.query<TableColumn>(COLUMNS, [nameOf(table)]);
-  return new Map(rows.map((column) => [column.name, typed(column)]));
-}
-
-/** A type with its modifier: a scale rounds and a length cuts without a word, too. */
-function typed({ type, modifier = -1 }: { type: string; modifier?: number }): string {
-  return `${type} ${modifier}`;
-}
-
-function sinkInto(stream: Writable, ended: Promise<void>): Sink {
-  const write = (bytes: Buffer) =>
-    new Promise<void>((resolve, reject) => {
-      stream.write(bytes, (error) => {
-        if (error) reject(error);
-        else resolve();
-      });
-    });
-  return (bytes) => Promise.race([ended, write(bytes)]);
+function raiseOurs(error: unknown): never {
+  throw asDestinationError(error);
 }

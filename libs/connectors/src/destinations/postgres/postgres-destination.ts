@@ -1,18 +1,21 @@
-import { Client } from 'pg';
+import type { Client } from 'pg';
 import type { Secret } from '@sluice/kernel';
 import { Destination, type LoadSession } from '../destination';
+import { connect } from './connect';
 import { Lease } from './lease';
+import { isPrepared, prepare } from './own-schema';
 import { asDestinationError } from './pg-errors';
 import { PostgresSession } from './postgres-session';
-import { OWN_SCHEMA_SQL } from './sql';
 
-/** One key for everybody who prepares the schema `sluice`; an arbitrary constant. */
-const PREPARE_LOCK = 7_310_442_001;
 const CONNECT_MS = 10_000;
 
 export interface PostgresDestinationOptions {
   url: Secret;
   leaseSeconds: number;
+  /** Attempts at one file that fails, before it is quarantined. Default 5. */
+  fileAttempts?: number;
+  /** Seconds before the second attempt at a failed file; each further pause is four times as long, one day at most. Default 60. */
+  fileRetrySeconds?: number;
 }
 
 /** PostgreSQL 14 and later. A session holds two connections: one that writes and one whose life is the lease's. */
@@ -22,12 +25,16 @@ export class PostgresDestination extends Destination {
   }
 
   override async acquire(ingestionId: string, runId: string): Promise<LoadSession | null> {
-    const writer = await this.connect(`sluice run ${runId}`);
-    const keeper = await this.connect(`sluice lease ${runId}`).catch((error: unknown) => closing(error, writer));
+    const { url, leaseSeconds: seconds, fileAttempts: attempts = 5, fileRetrySeconds = 60 } = this.options;
+    const writer = await connect(url, `sluice run ${runId}`, CONNECT_MS);
+    const keeper = await connect(url, `sluice lease ${runId}`, CONNECT_MS).catch((error: unknown) =>
+      closing(error, writer),
+    );
     try {
       await prepare(writer);
-      const lease = await Lease.take(keeper, writer, { ingestionId, runId, seconds: this.options.leaseSeconds });
-      if (lease !== null) return new PostgresSession(writer, lease, ingestionId, runId);
+      const lease = await Lease.take(keeper, writer, { ingestionId, runId, seconds });
+      if (lease !== null)
+        return new PostgresSession(writer, lease, { ingestionId, runId }, { attempts, seconds: fileRetrySeconds });
       await Promise.allSettled([writer.end(), keeper.end()]);
       return null;
     } catch (error) {
@@ -36,8 +43,9 @@ export class PostgresDestination extends Destination {
   }
 
   override async holder(ingestionId: string): Promise<string | null> {
-    const client = await this.connect(`sluice holder ${ingestionId}`);
+    const client = await connect(this.options.url, `sluice holder ${ingestionId}`, CONNECT_MS);
     try {
+      if (!(await isPrepared(client))) return null;
       const statement = 'SELECT run FROM sluice.lease WHERE ingestion = $1';
       return (await client.query<{ run: string | null }>(statement, [ingestionId])).rows[0]?.run ?? null;
     } catch (error) {
@@ -46,39 +54,9 @@ export class PostgresDestination extends Destination {
       await client.end().catch(() => undefined);
     }
   }
-
-  private async connect(name: string): Promise<Client> {
-    const client = new Client({
-      connectionString: this.options.url.reveal(),
-      application_name: name.slice(0, 63),
-      connectionTimeoutMillis: CONNECT_MS,
-      keepAlive: true,
-    });
-    // A connection that breaks while idle is met by its next use; without a listener it would end the process.
-    client.on('error', () => undefined);
-    try {
-      await client.connect();
-      await client.query(
-        "SET client_encoding = 'UTF8'; SET TimeZone = 'UTC'; SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0",
-      );
-      return client;
-    } catch (error) {
-      void client.end().catch(() => undefined);
-      throw asDestinationError(error);
-    }
-  }
 }
 
 async function closing(error: unknown, ...clients: Client[]): Promise<never> {
   await Promise.allSettled(clients.map((client) => client.end()));
   throw error;
-}
-
-async function prepare(client: Client): Promise<void> {
-  const { rowCount } = await client.query("SELECT 1 FROM pg_class WHERE oid = to_regclass('sluice.ledger')");
-  if (rowCount === 1) return;
-  await client.query('BEGIN');
-  await client.query('SELECT pg_advisory_xact_lock($1)', [PREPARE_LOCK]);
-  await client.query(OWN_SCHEMA_SQL);
-  await client.query('COMMIT');
 }

@@ -3,106 +3,115 @@ import type { ColumnType } from '../../column';
 import type { SourceEntry } from '../../sources/source';
 import {
   type Batch,
+  type FailedFile,
+  type FailureState,
+  type HoldBack,
   type LedgerEntry,
   type ListingCounts,
   type LoadedFile,
   LoadSession,
-  type TableColumn,
+  type TableChange,
+  type TableInfo,
   type TableName,
   type TouchedEntry,
+  type WriteOrder,
 } from '../destination';
-import { commitLedger } from './ledger';
+import { transaction } from './connect';
+import { makeDue, recordFailures, type RetryPolicy } from './failures';
 import type { Lease } from './lease';
+import { type Holder, ledgerSince, proveFence, writeLedger } from './ledger';
+import { Listing } from './listing';
 import { asDestinationError } from './pg-errors';
 import { PostgresBatch } from './postgres-batch';
+import { Rebuild, type RebuildOrder } from './rebuild/rebuild';
 import { soon } from './soon';
-import { addColumnsSql, COLUMNS, createSchemaSql, createTableSql, nameOf } from './sql';
-import { compare, CREATE_LISTING, FRESH, type ListingRow, stageAll, TOUCHED, toEntry } from './listing';
+import { alterTable, createTable, ensureKey, lacksKey } from './table-changes';
+import { tableInfo } from './table-info';
 
 /** What a cancelled statement is given to end. */
 const GIVE_UP_MS = 3_000;
 
+/** What is under way on the connection, and the two ways on from there. */
+interface Writing {
+  batch: Batch;
+  /** Writes all that is left to write, the ledger included. */
+  finish(loaded: LoadedFile[]): Promise<void>;
+}
+
 export class PostgresSession extends LoadSession {
   override readonly lost: AbortSignal;
   private givingUp: NodeJS.Timeout | undefined;
+  private readonly holder: Holder;
+  private readonly listing: Listing;
 
   constructor(
     private readonly writer: Client,
     private readonly lease: Lease,
-    private readonly ingestionId: string,
-    private readonly runId: string,
+    run: Omit<Holder, 'fence'>,
+    private readonly retries: RetryPolicy,
   ) {
     super();
     this.lost = lease.lost;
+    this.holder = { ...run, fence: lease.fence };
+    this.listing = new Listing(writer, run.ingestionId);
   }
 
-  override columns(table: TableName): Promise<TableColumn[] | null> {
-    return this.guarded(async () => {
-      const { rows } = await this.writer.query<TableColumn>(COLUMNS, [nameOf(table)]);
-      return rows.length === 0 ? null : rows;
-    });
+  override table(name: TableName): Promise<TableInfo | null> {
+    return this.guarded(() => tableInfo(this.writer, name));
   }
 
-  override createTable(table: TableName, columns: readonly { name: string; type: ColumnType }[]): Promise<void> {
-    return this.define(table, createSchemaSql(table), createTableSql(table, columns));
+  override createTable(
+    name: TableName,
+    columns: readonly { name: string; type: ColumnType }[],
+    options: { keys: readonly string[]; rescued: boolean },
+  ): Promise<void> {
+    return this.guarded(() => createTable(this.writer, name, { columns, ...options }));
   }
 
-  override addColumns(table: TableName, columns: readonly { name: string; type: ColumnType }[]): Promise<void> {
-    return this.define(table, addColumnsSql(table, columns));
+  override alter(name: TableName, changes: readonly TableChange[]): Promise<void> {
+    return this.guarded(() => alterTable(this.writer, name, changes));
   }
 
-  override stage(listing: AsyncIterable<SourceEntry>): Promise<ListingCounts> {
-    return this.guarded(async () => {
-      await this.writer.query(CREATE_LISTING);
-      await stageAll(this.writer, listing);
-      return compare(this.writer, this.ingestionId);
-    });
+  override async stage(listing: AsyncIterable<SourceEntry>, { settings, retry }: HoldBack): Promise<ListingCounts> {
+    await this.passing(() => this.listing.stage(listing, settings));
+    if (retry !== null) await this.fenced(() => makeDue(this.writer, this.holder.ingestionId, retry));
+    return this.guarded(() => this.listing.counts());
   }
 
   override fresh(after: string | null, limit: number): Promise<SourceEntry[]> {
-    return this.guarded(async () =>
-      (await this.writer.query<ListingRow>(FRESH, [this.ingestionId, after ?? '', limit])).rows.map(toEntry),
-    );
+    return this.guarded(() => this.listing.fresh(after, limit));
+  }
+
+  override listed(after: string | null, limit: number): Promise<SourceEntry[]> {
+    return this.guarded(() => this.listing.listed(after, limit));
   }
 
   override touched(after: string | null, limit: number): Promise<TouchedEntry[]> {
-    return this.guarded(async () => {
-      return (await this.writer.query<TouchedEntry>(TOUCHED, [this.ingestionId, after ?? '', limit])).rows;
-    });
+    return this.guarded(() => this.listing.touched(after, limit));
   }
 
-  override confirmUnchanged(entry: SourceEntry): Promise<void> {
-    return this.guarded(async () => {
-      const statement = 'UPDATE sluice.ledger SET fingerprint = $3 WHERE ingestion = $1 AND path = $2';
-      await this.writer.query(statement, [this.ingestionId, entry.path, entry.fingerprint]);
-    });
+  override async confirmUnchanged({ path, fingerprint }: SourceEntry): Promise<void> {
+    const statement = 'UPDATE sluice.ledger SET fingerprint = $3 WHERE ingestion = $1 AND path = $2';
+    await this.fenced(() => this.writer.query(statement, [this.holder.ingestionId, path, fingerprint]));
   }
 
-  override batch(table: TableName, work: (batch: Batch) => Promise<LoadedFile[]>): Promise<void> {
-    return this.guarded(async () => {
-      // A deferred constraint would speak up at the end only, when nobody knows any more which file it means.
-      await this.writer.query('BEGIN; SET CONSTRAINTS ALL IMMEDIATE');
-      try {
-        const loaded = await work(new PostgresBatch(this.writer, table));
-        await commitLedger(this.writer, loaded, {
-          ingestionId: this.ingestionId,
-          runId: this.runId,
-          fence: this.lease.fence,
-        });
-      } catch (error) {
-        // The connection may be gone; then the server has rolled back already.
-        await this.writer.query('ROLLBACK').catch(() => undefined);
-        throw error;
-      }
-    });
+  override async batch(order: WriteOrder, work: (batch: Batch) => Promise<LoadedFile[]>): Promise<void> {
+    await this.guarded(() => ensureKey(this.writer, order.table, order.keys));
+    await this.write(() => Promise.resolve(this.appending(order)), work);
+  }
+
+  override async rebuild(order: RebuildOrder, work: (batch: Batch) => Promise<LoadedFile[]>): Promise<void> {
+    await this.guarded(() => lacksKey(this.writer, order.table, order.keys));
+    await this.write(() => Rebuild.begin(this.writer, order, this.holder), work);
+  }
+
+  override async recordFailures(files: readonly FailedFile[], settings: string): Promise<FailureState[]> {
+    if (files.length === 0) return [];
+    return this.fenced(() => recordFailures(this.writer, this.holder, files, settings, this.retries));
   }
 
   override ledgerSince(after: string | null, limit: number): Promise<LedgerEntry[]> {
-    return this.guarded(async () => {
-      const statement = `SELECT load_id AS "loadId", path, version, rows::float8, bytes::float8, run AS "runId" FROM sluice.ledger
-        WHERE ingestion = $1 AND load_id > $2 ORDER BY load_id LIMIT $3`;
-      return (await this.writer.query<LedgerEntry>(statement, [this.ingestionId, after ?? '0', limit])).rows;
-    });
+    return this.guarded(() => ledgerSince(this.writer, this.holder.ingestionId, after, limit));
   }
 
   /** Asks the server to cancel; when that does not help soon, the connection is given up, which rolls back too. */
@@ -117,32 +126,60 @@ export class PostgresSession extends LoadSession {
     await this.lease.release();
   }
 
-  /** Definitions commit by themselves and give up soon, so that no reader of the table waits for a load. */
-  private define(table: TableName, ...statements: string[]): Promise<void> {
-    return this.guarded(async () => {
-      await this.writer.query('BEGIN');
+  private appending(order: WriteOrder): Writing {
+    const batch = new PostgresBatch(this.writer, order, this.holder);
+    const finish = async (loaded: LoadedFile[]) => {
+      await batch.finish();
+      await proveFence(this.writer, this.holder);
+      await writeLedger(this.writer, loaded, this.holder);
+    };
+    return { batch, finish };
+  }
+
+  /** One transaction around `work`. A deferred constraint would speak up at its end only, when nobody knows any more which file it means. */
+  private async write(begin: () => Promise<Writing>, work: (batch: Batch) => Promise<LoadedFile[]>): Promise<void> {
+    await this.guarded(() => this.writer.query('BEGIN; SET CONSTRAINTS ALL IMMEDIATE'));
+    try {
+      const writing = await this.guarded(begin);
+      const loaded = await this.passing(() => work(writing.batch));
+      await this.guarded(() => writing.finish(loaded));
+      await this.guarded(() => this.writer.query('COMMIT'));
+    } catch (error) {
+      // The connection may be gone; then the server has rolled back already.
+      await this.writer.query('ROLLBACK').catch(() => undefined);
+      throw error;
+    }
+  }
+
+  /** Commits what `work` writes only while the lease is ours. */
+  private fenced<T>(work: () => Promise<T>): Promise<T> {
+    return this.guarded(() =>
+      transaction(this.writer, async () => {
+        await proveFence(this.writer, this.holder);
+        return work();
+      }),
+    );
+  }
+
+  /** Errors in our words; after the lease is lost, that is the error. */
+  private guarded<T>(work: () => Promise<T>): Promise<T> {
+    return this.passing(async () => {
       try {
-        await this.writer.query("SET LOCAL lock_timeout = '10s'");
-        await this.writer.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [
-          `sluice table ${nameOf(table)}`,
-        ]);
-        for (const statement of statements) await this.writer.query(statement);
-        await this.writer.query('COMMIT');
+        return await work();
       } catch (error) {
-        await this.writer.query('ROLLBACK').catch(() => undefined);
-        throw error;
+        throw asDestinationError(error);
       }
     });
   }
 
-  /** Errors in our words; after the lease is lost, that is the error. */
-  private async guarded<T>(work: () => Promise<T>): Promise<T> {
+  /** What is called from outside raises errors of its own: they pass as they are, but for a lost lease, too. */
+  private async passing<T>(work: () => Promise<T>): Promise<T> {
     this.lost.throwIfAborted();
     try {
       return await work();
     } catch (error) {
       this.lost.throwIfAborted();
-      throw asDestinationError(error);
+      throw error;
     }
   }
 }

@@ -1,10 +1,13 @@
-import { MAX_COLUMNS } from '../../column';
 import { CopyWriter } from '../../copy/copy-writer';
+import { BadRows } from '../bad-rows';
 import { isStorable, unstorable } from '../bytes';
 import type { CsvDialect } from '../format-reader';
-import { type CsvField, CsvTokenizer } from './csv-tokenizer';
+import { signsOf } from './csv-signs';
+import { type CsvField, CsvTokenizer, type RowEnd } from './csv-tokenizer';
 
-const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf]);
+const LF = 10;
+const CR = 13;
+const NO_TAIL: RowEnd = { write: () => undefined, clear: () => undefined };
 
 /** Where the rows begin and what the fields are called. */
 export interface CsvStart {
@@ -16,41 +19,57 @@ export interface CsvStart {
 }
 
 /**
- * Reads the beginning of a file: byte order mark, skipped lines, header. Without a header the fields are called `column1`, `column2`, ...
+ * Reads the beginning of a file: skipped lines, header. Without a header the fields are called `column1`, `column2`, ...
  * `null`: more bytes are needed (never with `last`). A file without any record gives no names. Raises `BadFile`.
  */
-export function readStart(bytes: Buffer, dialect: CsvDialect, last: boolean): CsvStart | null {
-  const top = afterSkipped(bytes, dialect.skip);
+export function readStart(bytes: Buffer, dialect: CsvDialect, last: boolean, maxColumns: number): CsvStart | null {
+  const top = afterSkipped(bytes, dialect.skip, last);
   if (top === null) return last ? { offset: bytes.length, line: 1, names: [] } : null;
   const values: string[] = [];
-  const tokenizer = new CsvTokenizer(dialect, collectors(values), false, new CopyWriter(), new Uint8Array(0));
+  const tokenizer = headerTokenizer(dialect, values, maxColumns);
   tokenizer.line = dialect.skip + 1;
-  const end = tokenizer.consume(bytes, last, top, 1);
+  const end = tokenizer.consume(bytes, last, false, top, 1);
   if (tokenizer.records === 0 && !last) return null;
-  if (!isStorable(bytes.subarray(0, end))) throw unstorable(bytes.subarray(0, end), 1);
+  if (!isStorable(bytes.subarray(top, end))) throw unstorable(bytes.subarray(top, end), dialect.skip + 1);
   const names = dialect.header ? headerNames(values, tokenizer.width) : positionNames(tokenizer.width);
   return dialect.header ? { offset: end, line: tokenizer.line, names } : { offset: top, line: dialect.skip + 1, names };
 }
 
-function afterSkipped(bytes: Buffer, lines: number): number | null {
-  let at = bytes.subarray(0, 3).equals(BYTE_ORDER_MARK) ? 3 : 0;
+/** Behind so many lines, or `null` when they are not all there. A CR at the end of the bytes may be half of a line end. */
+export function afterSkipped(bytes: Buffer, lines: number, last: boolean): number | null {
+  let at = 0;
   for (let i = 0; i < lines; i++) {
-    const newline = bytes.indexOf(10, at);
-    if (newline === -1) return null;
-    at = newline + 1;
+    while (at < bytes.length && bytes[at] !== LF && bytes[at] !== CR) at++;
+    if (at >= bytes.length || (bytes[at] === CR && at + 1 === bytes.length && !last)) return null;
+    at += bytes[at] === CR && bytes[at + 1] === LF ? 2 : 1;
   }
   return at;
 }
 
-function collectors(into: string[]): CsvField[] {
-  return Array.from({ length: MAX_COLUMNS }, (_, index) => ({
+function headerTokenizer(dialect: CsvDialect, values: string[], maxColumns: number): CsvTokenizer {
+  return new CsvTokenizer({
+    signs: signsOf(dialect),
+    fields: collectors(values, maxColumns),
+    exact: false,
+    nulls: null,
+    out: new CopyWriter(),
+    tuple: 0,
+    tail: NO_TAIL,
+    bad: new BadRows('fail', () => undefined),
+  });
+}
+
+function collectors(into: string[], count: number): CsvField[] {
+  return Array.from({ length: count }, (_, index) => ({
     name: `column${index + 1}`,
-    type: 'text',
-    emptyIsText: false,
     encode: (_out, text, start, end) => {
       into[index] = Buffer.from(text.subarray(start, end)).toString();
       return true;
     },
+    type: 'text',
+    emptyIsText: false,
+    whenNull: 'pass',
+    rescue: null,
   }));
 }
 

@@ -1,11 +1,11 @@
 import fc from 'fast-check';
-import { copiedTexts, memoryFile } from '../../../../../test/support/copy-rows';
+import { aPlan, copiedTexts, LIMITS, memoryFile, SMALL_DUCKDB } from '../../../../../test/support/copy-rows';
 import { DuckDb } from '../../duckdb';
-import type { CsvDialect, ReadPlan } from '../format-reader';
+import type { CsvDialect } from '../format-reader';
+import { complete } from './csv-dialect';
 import { CsvReader } from './csv-reader';
 
-const RFC: CsvDialect = { delimiter: ',', quote: '"', escape: '"', header: true, skip: 0 };
-const reader = new CsvReader(new DuckDb({ memoryMb: 64, threads: 1, tempDir: '.' }));
+const reader = new CsvReader(new DuckDb(SMALL_DUCKDB), LIMITS);
 
 interface Reading {
   columns?: string[];
@@ -15,12 +15,10 @@ interface Reading {
 }
 
 function open(content: string | Buffer, { columns = ['a', 'b'], dialect = {}, pieceBytes, type = 'text' }: Reading) {
-  const plan: ReadPlan = {
+  const plan = aPlan({
     columns: columns.map((name) => ({ source: name, name, type })),
-    dialect: { ...RFC, ...dialect },
-    given: {},
-    unknown: 'report',
-  };
+    dialect: complete(dialect, {}),
+  });
   return reader.open(memoryFile(content, pieceBytes === undefined ? {} : { pieceBytes }), plan);
 }
 
@@ -145,12 +143,18 @@ describe('a CSV file', () => {
     const wide = Array.from({ length: 1700 }, (_, i) => `c${i}`).join(',');
     await expect(read(`${wide}\n`)).rejects.toMatchObject({
       type: 'limit',
-      message: expect.stringContaining('more than 1599 columns') as string,
+      message:
+        'Line 1 has more than 1598 columns, the most that SLUICE_MAX_COLUMNS allows. Check the delimiter, or split the file.',
     });
   });
 
   it('finds the line of the n-th row, also behind blank lines and quoted line ends', async () => {
     const opened = await open('a,b\n\n1,"x\ny"\n\n\n2,3\n4,5\n', { pieceBytes: 3 });
-    expect(await Promise.all([1, 2, 3].map((row) => opened.lineOf(row)))).toEqual([3, 7, 8]);
+    expect(await Promise.all([1, 2, 3, 4].map((row) => opened.locate(row, new Map())))).toEqual([
+      { record: 1, line: 3 },
+      { record: 2, line: 7 },
+      { record: 3, line: 8 },
+      null,
+    ]);
   });
 });

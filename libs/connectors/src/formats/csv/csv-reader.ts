@@ -1,246 +1,138 @@
-import type { Readable } from 'node:stream';
-import { loadIdBytes, CopyWriter } from '../../copy/copy-writer';
-import { encoderOf, typeName } from '../../copy/column-encoder';
+import { CopyWriter } from '../../copy/copy-writer';
+import { RowTail } from '../../copy/row-tail';
 import type { LoadColumn } from '../../column';
 import type { DuckDb } from '../../duckdb';
-import { BadFile, UnknownColumns } from '../../errors';
-import { asBadFile, type Consume, expand, feed, isStorable, unstorable } from '../bytes';
+import { BadFile } from '../../errors';
+import { BadRows } from '../bad-rows';
 import {
+  type CopyOrder,
   type CsvDialect,
   type FileInput,
   FormatReader,
   type Inference,
   type OpenedFile,
   type ReadPlan,
-  type Sink,
+  type Refusal,
+  rescues,
 } from '../format-reader';
-import { ColumnEvidence } from '../inference';
-import { type CsvStart, readStart, sameNames } from './csv-header';
-import { type CsvField, CsvTokenizer } from './csv-tokenizer';
-import { complete, sniff, sniffAny } from './csv-sniffer';
+import type { TextLimits } from '../text-pass';
+import { complete } from './csv-dialect';
+import { type PlannedField, plannedFields, writtenFields } from './csv-fields';
+import { CsvObserver } from './csv-observer';
+import { CsvPass, type CsvText, startOf } from './csv-pass';
+import { NullWords, signsOf } from './csv-signs';
+import { sniff, sniffAny } from './csv-sniffer';
+import { CsvTokenizer } from './csv-tokenizer';
 
 /** CSV and its relatives (TSV, semicolons, pipes). */
 export class CsvReader extends FormatReader {
-  constructor(private readonly duckDb: DuckDb) {
+  constructor(
+    private readonly duckDb: DuckDb,
+    private readonly limits: TextLimits,
+  ) {
     super();
   }
 
   override async infer(files: readonly FileInput[], given: Partial<CsvDialect>, budget: number): Promise<Inference> {
-    const columns = new Map<string, ColumnEvidence>();
     const dialect = await sniffAny(this.duckDb, files, given);
-    if (dialect !== null) for (const file of files) await observe(file, dialect, columns, budget);
-    return { columns: [...columns.values()].map(({ source, type }) => ({ source, type })), dialect };
+    if (dialect === null) return { columns: [], dialect };
+    const observer = new CsvObserver(dialect, this.limits);
+    for (const file of files) await observer.observe(file, budget);
+    return { columns: [...observer.columns.values()].map(({ source, type, why }) => ({ source, type, why })), dialect };
   }
 
   override async open(file: FileInput, plan: ReadPlan): Promise<OpenedFile> {
+    const { limits } = this;
     const dialect =
       plan.dialect === null ? await sniff(this.duckDb, file, plan.given) : complete(plan.given, plan.dialect);
-    const { names } = await startOf(file, dialect);
-    return new OpenedCsv(file, dialect, names, fieldsOf(names, plan, file.path));
+    const { names } = await startOf(file, dialect, limits);
+    return new OpenedCsv({ file, dialect, names, limits }, plan);
   }
 }
 
-interface PlannedField extends CsvField {
-  column: LoadColumn | null;
-}
-
-function fieldsOf(names: readonly string[], plan: ReadPlan, path: string): PlannedField[] {
-  const known = new Map(plan.columns.map((column) => [column.source, column]));
-  const unknown = names.filter((name) => !known.has(name));
-  if (names.length > 0 && unknown.length === names.length && known.size > 0) throw nothingInCommon(path, names, plan);
-  if (unknown.length > 0 && plan.unknown === 'report') throw new UnknownColumns(unknown);
-  return names.map((name) => fieldFor(name, known.get(name) ?? null));
-}
-
-function fieldFor(name: string, column: LoadColumn | null): PlannedField {
-  const type = column?.type ?? 'text';
-  return {
-    name,
-    column,
-    encode: column === null ? null : encoderOf(column),
-    type: column === null ? type : typeName(column),
-    emptyIsText: ['text', 'character varying', 'character'].includes(type),
-  };
-}
-
-function nothingInCommon(path: string, names: readonly string[], plan: ReadPlan): BadFile {
-  const expected = plan.columns.map(({ source }) => source).join(', ');
-  return new BadFile(
-    'schema_mismatch',
-    `${path} has none of the columns expected (${expected}) but ${names.join(', ')}. Check its header and delimiter.`,
-  );
-}
-
-/** Reads the beginning of a file and closes it again. */
-async function startOf(file: FileInput, dialect: CsvDialect): Promise<CsvStart> {
-  const found: { start: CsvStart | null } = { start: null };
-  const take = (bytes: Buffer, last: boolean) => {
-    found.start = readStart(bytes, dialect, last);
-    return 0;
-  };
-  try {
-    await feed(expand(file), take, () => Promise.resolve(found.start === null));
-  } catch (error) {
-    throw asBadFile(error, file);
-  }
-  return found.start ?? { offset: 0, line: 1, names: [] };
-}
-
-/** What is wrong with a file is told by its load, with its name; the sample only looks at what can be read. */
-async function observe(
-  file: FileInput,
-  dialect: CsvDialect,
-  columns: Map<string, ColumnEvidence>,
-  budget: number,
-): Promise<void> {
-  await observeReadable(file, dialect, columns, budget).catch((error: unknown) => {
-    if (!(error instanceof BadFile)) throw error;
-  });
-}
-
-async function observeReadable(
-  file: FileInput,
-  dialect: CsvDialect,
-  columns: Map<string, ColumnEvidence>,
-  budget: number,
-): Promise<void> {
-  const { names } = await startOf(file, dialect);
-  const fields = names.map((name): CsvField => {
-    const evidence = columns.get(name) ?? new ColumnEvidence(name);
-    columns.set(name, evidence);
-    const encode: CsvField['encode'] = (_out, text, start, end) => {
-      evidence.observe('plain', text, start, end);
-      return true;
-    };
-    return { name, type: 'text', emptyIsText: false, encode };
-  });
-  const pass = new CsvPass(file, dialect, names, fields);
-  let read = 0;
-  await pass.run(expand(file), (bytes) => {
-    read += bytes;
-    return Promise.resolve(read < budget);
-  });
-}
+type RowOrder = Pick<CopyOrder, 'loadId' | 'numbered' | 'reject' | 'refused'>;
 
 class OpenedCsv implements OpenedFile {
   readonly columns: readonly LoadColumn[];
+  readonly declared = null;
+  private readonly fields: readonly PlannedField[];
 
   constructor(
-    private readonly file: FileInput,
-    private readonly dialect: CsvDialect,
-    private readonly names: readonly string[],
-    private readonly fields: readonly PlannedField[],
+    private readonly text: CsvText,
+    private readonly plan: ReadPlan,
   ) {
-    this.columns = fields.flatMap(({ column }) => (column === null ? [] : [column]));
+    this.fields = plannedFields(text.names, plan, text.file.path);
+    this.columns = this.fields.flatMap(({ to }) => (typeof to === 'string' ? [] : [to]));
+    this.requireKeys();
   }
 
-  async copyTo(sink: Sink, loadId: bigint, signal: AbortSignal): Promise<number> {
+  /** An empty file lacks nothing: it says nothing. */
+  missing(): readonly string[] {
+    const { names } = this.text;
+    if (names.length === 0) return [];
+    return this.plan.columns.map(({ source }) => source).filter((source) => !names.includes(source));
+  }
+
+  async copyTo(order: CopyOrder): Promise<number> {
     const out = new CopyWriter();
-    const pass = new CsvPass(this.file, this.dialect, this.names, this.fields, out, loadIdBytes(loadId));
-    const stream = expand(this.file);
-    const stop = () => stream.destroy(signal.reason as Error);
-    signal.addEventListener('abort', stop, { once: true });
-    try {
-      signal.throwIfAborted();
-      await pass.run(stream, async () => {
-        if (out.position > 0) await sink(out.take());
-        return true;
-      });
-    } finally {
-      signal.removeEventListener('abort', stop);
-      stream.destroy();
-    }
-    return pass.records;
+    await this.pass(order, out).run(async () => {
+      if (out.position > 0) await order.sink(out.take());
+      return true;
+    }, order.signal);
+    return out.rows;
   }
 
-  async lineOf(row: number): Promise<number | null> {
-    const skipped = this.fields.map((field) => ({ ...field, encode: null }));
-    const pass = new CsvPass(this.file, this.dialect, this.names, skipped);
-    return pass.lineOf(row);
+  /** Reads the rows as they were read for the server, up to the one looked for, and throws them away. */
+  async locate(
+    sent: number,
+    refused: ReadonlyMap<number, Refusal>,
+  ): Promise<{ record: number; line: number | null } | null> {
+    const out = new CopyWriter();
+    const tokenizer = this.tokenizer({ loadId: 0n, numbered: false, reject: () => undefined, refused }, out);
+    await new CsvPass(this.text, tokenizer).run(
+      () => {
+        out.position = 0;
+        return Promise.resolve(out.rows < sent);
+      },
+      undefined,
+      sent,
+    );
+    return out.rows < sent ? null : { record: tokenizer.records, line: tokenizer.recordLine };
   }
 
   close(): void {
     // Nothing is held open between the calls.
   }
-}
 
-/** One reading of a whole file. */
-class CsvPass {
-  private readonly tokenizer: CsvTokenizer;
-  private started = false;
-
-  constructor(
-    private readonly file: FileInput,
-    private readonly dialect: CsvDialect,
-    private readonly names: readonly string[],
-    fields: readonly CsvField[],
-    private readonly out = new CopyWriter(),
-    suffix: Uint8Array = new Uint8Array(0),
-  ) {
-    this.tokenizer = new CsvTokenizer(dialect, fields, true, this.out, suffix);
+  private pass(order: RowOrder, out: CopyWriter): CsvPass {
+    return new CsvPass(this.text, this.tokenizer(order, out));
   }
 
-  get records(): number {
-    return this.tokenizer.records;
+  private tokenizer({ loadId, numbered, reject, refused }: RowOrder, out: CopyWriter): CsvTokenizer {
+    const { plan } = this;
+    const { dialect } = this.text;
+    const tail = new RowTail({ loadId, numbered, rescues: rescues(plan) });
+    return new CsvTokenizer({
+      signs: signsOf(dialect),
+      fields: writtenFields(this.fields, dialect, plan, tail),
+      exact: true,
+      nulls: dialect.nulls.length === 0 ? null : new NullWords(dialect.nulls),
+      out,
+      tuple: this.columns.length + tail.fields,
+      tail,
+      bad: new BadRows(plan.badRows, reject, refused),
+    });
   }
 
-  /** `afterEach` gets the bytes just read; false ends the reading. */
-  async run(stream: Readable, afterEach: (bytes: number) => Promise<boolean>): Promise<void> {
-    let used = 0;
-    const take = (bytes: Buffer, last: boolean) => (used = this.consume(bytes, last, Infinity));
-    await this.read(stream, take, () => afterEach(used));
-  }
-
-  private async read(stream: Readable, take: Consume, afterEach: () => Promise<boolean>): Promise<void> {
-    try {
-      await feed(stream, take, async () => {
-        const more = await afterEach();
-        this.out.position = 0;
-        return more;
-      });
-    } catch (error) {
-      throw asBadFile(error, this.file);
-    }
-  }
-
-  async lineOf(row: number): Promise<number | null> {
-    let line: number | null = null;
-    const take = (bytes: Buffer, last: boolean) => {
-      const used = this.consume(bytes, last, row - this.records);
-      if (this.records === row) line = this.tokenizer.recordLine;
-      return used;
-    };
-    await this.read(expand(this.file), take, () => Promise.resolve(line === null));
-    return line;
-  }
-
-  private consume(bytes: Buffer, last: boolean, most: number): number {
-    let from = 0;
-    if (!this.started) {
-      const start = this.begin(bytes, last);
-      if (start === null) return 0;
-      from = start;
-    }
-    const line = this.tokenizer.line;
-    const used = this.tokenizer.consume(bytes, last, from, most);
-    const taken = bytes.subarray(from, used);
-    if (!isStorable(taken)) throw unstorable(taken, line);
-    return used;
-  }
-
-  /** The header is read again with the rows, so that a file exchanged in between cannot put values into wrong columns. */
-  private begin(bytes: Buffer, last: boolean): number | null {
-    const start = readStart(bytes, this.dialect, last);
-    if (start === null) return null;
-    if (!sameNames(start.names, this.names))
-      throw new BadFile(
-        'changed',
-        `${this.file.path} changed while it was read. It is tried again by the next run.`,
-        {},
-        { retry: 'later' },
-      );
-    this.started = true;
-    this.tokenizer.line = start.line;
-    return start.offset;
+  /** A row without a merge key cannot be merged, and none of this file would have one. */
+  private requireKeys(): void {
+    const missing = new Set(this.missing());
+    const keys = this.plan.columns.filter(({ source, required }) => required === true && missing.has(source));
+    if (keys.length === 0) return;
+    const names = keys.map(({ source }) => source).join(', ');
+    throw new BadFile(
+      'schema_mismatch',
+      `${this.text.file.path} lacks what rows are merged by: ${names}. Add it to the file.`,
+    );
   }
 }

@@ -1,14 +1,14 @@
 import { z } from 'zod';
 import { type DuckDb, literal, pathLiteral } from '../../duckdb';
-import { BadFile } from '../../errors';
-import { NumberShape, readNumber } from '../../copy/number-text';
-import { type Moment, readMoment } from '../../copy/moment';
-import { asBadFile, expand } from '../bytes';
+import { NumberShape, pointed, pointedText, readNumber } from '../../copy/number-text';
+import type { Moment } from '../../copy/moment';
 import type { CsvDialect, FileInput } from '../format-reader';
+import { type ReadingForms, readingForms } from '../inference';
+import { passOver } from '../text-pass';
+import { complete } from './csv-dialect';
+import { asFile, type CsvHead, LONG_LINE, readHead } from './csv-head';
 
 const NONE = '(empty)';
-const HEAD_BYTES = 64 * 1024;
-const LONG_LINE = 32 * 1024;
 const CANDIDATES = [',', ';', '\t', '|'] as const;
 const BY_ENDING: Record<string, string> = { tsv: '\t', psv: '|' };
 /**
@@ -26,67 +26,70 @@ export async function sniffAny(
   files: readonly FileInput[],
   given: Partial<CsvDialect>,
 ): Promise<CsvDialect | null> {
-  let best: { file: FileInput; lines: string[] } | null = null;
+  let best: CsvHead | null = null;
   for (const file of files) {
-    const lines = await firstLines(file).catch(passOver);
-    if (lines.length > (best?.lines.length ?? 0)) best = { file, lines };
-    if (lines.length > 1) break;
+    const head = await readHead(file, given).catch(passOver);
+    if (head !== null && head.lines.length > (best?.lines.length ?? 0)) best = head;
+    if (best !== null && best.lines.length > 1) break;
   }
-  return best === null ? null : sniffFrom(duckDb, best.file, best.lines, given);
+  return best === null ? null : sniffHead(duckDb, best, given);
 }
 
-/** Finds out how one CSV is written; what is given is not asked. */
+/** Finds out how one CSV is written; what is given is not asked. Raises `BadFile`. */
 export async function sniff(duckDb: DuckDb, file: FileInput, given: Partial<CsvDialect>): Promise<CsvDialect> {
-  return sniffFrom(duckDb, file, await firstLines(file), given);
+  return sniffHead(duckDb, await readHead(file, given), given);
 }
 
 /**
  * DuckDB's finding counts only if its delimiter stands in the first line. A file that it cannot make out has no such line, and then taking
  * it for one column of text would load nonsense silently; with the likeliest delimiter the load fails and says where.
  */
-async function sniffFrom(
-  duckDb: DuckDb,
-  file: FileInput,
-  lines: readonly string[],
-  given: Partial<CsvDialect>,
-): Promise<CsvDialect> {
-  if (given.delimiter !== undefined && given.header !== undefined) return complete(given, {});
+async function sniffHead(duckDb: DuckDb, head: CsvHead, given: Partial<CsvDialect>): Promise<CsvDialect> {
+  const { encoding, lines, path } = head;
+  if (given.delimiter !== undefined && given.header !== undefined) return complete(given, { encoding });
+  const likely = complete(given, {});
+  const forms = readingForms(likely);
   const first = lines[0] ?? '';
-  const found = await ask(duckDb, file, given, lines);
-  if (found !== null && first.includes(found.Delimiter)) return complete(given, ofFinding(found, lines));
-  const delimiter = given.delimiter ?? likeliest(first, file.path);
-  const header = found !== null && found.Delimiter === delimiter ? found.HasHeader : looksLikeHeader(first, delimiter);
-  return complete(given, { delimiter, header });
+  const found = await ask(duckDb, head, given);
+  if (found !== null && first.includes(found.Delimiter))
+    return complete(given, { encoding, ...ofFinding(found, lines, forms, likely.nulls) });
+  const delimiter = given.delimiter ?? likeliest(first, path);
+  const header =
+    found !== null && found.Delimiter === delimiter ? found.HasHeader : looksLikeHeader(first, delimiter, forms);
+  return complete(given, { encoding, delimiter, header });
 }
 
-function ofFinding({ Delimiter, Escape, HasHeader }: Finding, lines: readonly string[]): Partial<CsvDialect> {
+function ofFinding(
+  { Delimiter, Escape, HasHeader }: Finding,
+  lines: readonly string[],
+  forms: ReadingForms,
+  nulls: readonly string[],
+): Partial<CsvDialect> {
   return {
     delimiter: Delimiter,
     ...(Escape === NONE ? {} : { escape: Escape }),
-    header: HasHeader && !beginsWithData(lines, Delimiter),
+    header: HasHeader && !beginsWithData(lines, Delimiter, forms, nulls),
   };
 }
 
 /** Very long lines are not shown to DuckDB: it would need seconds and then give up. */
-async function ask(
-  duckDb: DuckDb,
-  file: FileInput,
-  given: Partial<CsvDialect>,
-  lines: readonly string[],
-): Promise<Finding | null> {
-  if (lines.some((line) => line.length > LONG_LINE)) return null;
-  return (await askOnce(duckDb, file, given, '')) ?? askOnce(duckDb, file, given, ', strict_mode=false');
+async function ask(duckDb: DuckDb, head: CsvHead, given: Partial<CsvDialect>): Promise<Finding | null> {
+  if (head.lines.some((line) => line.length > LONG_LINE)) return null;
+  return asFile(
+    head,
+    duckDb.tempDir,
+    async (path) => (await askOnce(duckDb, path, given, '')) ?? askOnce(duckDb, path, given, ', strict_mode=false'),
+  );
 }
 
 async function askOnce(
   duckDb: DuckDb,
-  file: FileInput,
+  path: string,
   given: Partial<CsvDialect>,
   more: string,
 ): Promise<Finding | null> {
   const options = [
-    pathLiteral(await file.localPath()),
-    `compression=${literal(file.compression)}`,
+    pathLiteral(path),
     `quote=${literal(given.quote ?? '"')}`,
     ...(given.delimiter === undefined ? [] : [`delim=${literal(given.delimiter)}`]),
     ...(given.escape === undefined ? [] : [`escape=${literal(given.escape)}`]),
@@ -99,78 +102,46 @@ async function askOnce(
   return answer === null ? null : finding.parse(answer.getRowObjectsJson()[0]);
 }
 
-/** The lines with something in them at the beginning of a file. */
-async function firstLines(file: FileInput): Promise<string[]> {
-  const pieces: Buffer[] = [];
-  let bytes = 0;
-  try {
-    for await (const piece of expand(file) as AsyncIterable<Buffer>) {
-      pieces.push(piece);
-      if ((bytes += piece.length) >= HEAD_BYTES) break;
-    }
-  } catch (error) {
-    throw asBadFile(error, file);
-  }
-  const head = Buffer.concat(pieces).subarray(0, HEAD_BYTES).toString('latin1');
-  return withoutCutLine(head, bytes)
-    .replace(/^\u00ef\u00bb\u00bf/, '')
-    .split(/[\r\n]+/)
-    .filter((line) => line !== '');
-}
-
-/** A line that the end of the head cuts says nothing, unless it is the only one. */
-function withoutCutLine(head: string, bytes: number): string {
-  const end = Math.max(head.lastIndexOf('\n'), head.lastIndexOf('\r'));
-  return bytes > HEAD_BYTES && end !== -1 && head.length - end < LONG_LINE ? head.slice(0, end) : head;
-}
-
-/** What is wrong with a file is told by its load. */
-function passOver(error: unknown): string[] {
-  if (error instanceof BadFile) return [];
-  throw error;
-}
-
 function likeliest(line: string, path: string): string {
-  const ending = /\.([^./]+)$/.exec(path.replace(/\.gz$/i, ''))?.[1]?.toLowerCase() ?? '';
+  const ending = /\.([^./]+)$/.exec(path.replace(/\.(gz|zst|bz2)$/i, ''))?.[1]?.toLowerCase() ?? '';
   const counts = CANDIDATES.map((character) => line.split(character).length);
   const most = Math.max(...counts);
   return BY_ENDING[ending] ?? (most === 1 ? ',' : (CANDIDATES[counts.indexOf(most)] ?? ','));
 }
 
 /** A line with a number or a date in it is no header. */
-function looksLikeHeader(line: string, delimiter: string): boolean {
-  return !line.split(delimiter).some((value) => kindOf(value.replace(/^"(.*)"$/, '$1')) !== null);
+function looksLikeHeader(line: string, delimiter: string, forms: ReadingForms): boolean {
+  return !line.split(delimiter).some((value) => kindOf(value.replace(/^"(.*)"$/, '$1'), forms) !== null);
 }
 
 /**
  * DuckDB takes `1,2.5` above `4,5` for a header, since 5 is no decimal: the row would be lost. Where a column begins with a number (or a
  * date) and goes on with numbers (dates), the first line is data.
  */
-function beginsWithData(lines: readonly string[], delimiter: string): boolean {
+function beginsWithData(
+  lines: readonly string[],
+  delimiter: string,
+  forms: ReadingForms,
+  nulls: readonly string[],
+): boolean {
   const [first = [], ...rest] = lines.map((line) => line.split(delimiter));
   const even = rest.filter((row) => row.length === first.length && !row.some((value) => value.includes('"')));
   return first.some((value, column) => {
-    const below = even.map((row) => row[column] ?? '').filter((it) => it !== '');
-    return kindOf(value) !== null && below.length > 0 && below.every((it) => kindOf(it) === kindOf(value));
+    const kind = kindOf(value, forms);
+    const below = even.map((row) => row[column] ?? '').filter((it) => it !== '' && !nulls.includes(it));
+    return kind !== null && below.length > 0 && below.every((it) => kindOf(it, forms) === kind);
   });
 }
 
 const moment: Moment = { days: 0, seconds: 0, micros: 0, zoned: false, hasTime: false };
 
-function kindOf(value: string): 'number' | 'moment' | null {
+function kindOf(value: string, forms: ReadingForms): 'number' | 'moment' | null {
   const bytes = Buffer.from(value, 'latin1');
-  if (readNumber(bytes, 0, bytes.length) !== NumberShape.None) return 'number';
-  return readMoment(bytes, 0, bytes.length, moment) ? 'moment' : null;
+  if (isNumber(bytes, forms)) return 'number';
+  return forms.read(bytes, 0, bytes.length, moment) ? 'moment' : null;
 }
 
-/** What is said goes before what is known. A quote of one's own escapes itself unless something else is said. */
-export function complete(given: Partial<CsvDialect>, known: Partial<CsvDialect>): CsvDialect {
-  const quote = given.quote ?? known.quote ?? '"';
-  return {
-    delimiter: given.delimiter ?? known.delimiter ?? ',',
-    quote,
-    escape: given.escape ?? (given.quote === undefined ? known.escape : undefined) ?? quote,
-    header: given.header ?? known.header ?? true,
-    skip: given.skip ?? known.skip ?? 0,
-  };
+function isNumber(bytes: Buffer, { comma }: ReadingForms): boolean {
+  if (!comma) return readNumber(bytes, 0, bytes.length) !== NumberShape.None;
+  return pointed(bytes, 0, bytes.length) && readNumber(pointedText, 0, bytes.length) !== NumberShape.None;
 }

@@ -1,11 +1,23 @@
-import { BadFile } from '../../errors';
 import type { CopyWriter } from '../../copy/copy-writer';
 import type { TextEncoder } from '../../copy/text-values';
-import type { CsvDialect } from '../format-reader';
+import { asError, asFault, type BadRows, type RowFault } from '../bad-rows';
+import { isStorable, unstorable } from '../bytes';
+import {
+  missingKey,
+  neverClosed,
+  textAfterQuote,
+  tooFewValues,
+  tooManyColumns,
+  tooManyValues,
+  unfitValue,
+} from './csv-faults';
+import { recordEnd } from './csv-record-end';
+import type { CsvSigns, NullWords } from './csv-signs';
 
 const LF = 10;
 const CR = 13;
-const LONGEST_SHOWN = 60;
+const UNFINISHED = -1;
+const PLAIN_BYTES = 4096;
 
 /** What to do with the values of one field. */
 export interface CsvField {
@@ -17,6 +29,30 @@ export interface CsvField {
   type: string;
   /** Only for text is a quoted empty value (`""`) an empty text; for all else, and unquoted, it is NULL, as in PostgreSQL's own CSV. */
   emptyIsText: boolean;
+  /** What becomes of NULL: it is written, the row is bad, or nothing (the field writes no column). */
+  whenNull: 'write' | 'refuse' | 'pass';
+  /** Takes a value the encoder refused, and NULL is written. `null`: the row is bad. */
+  rescue: ((text: Uint8Array, start: number, end: number) => void) | null;
+}
+
+/** What follows the values of a row, and hears of those that are left out. */
+export interface RowEnd {
+  write(out: CopyWriter, record: number): void;
+  clear(): void;
+}
+
+export interface CsvTokenizerOptions {
+  signs: CsvSigns;
+  fields: readonly CsvField[];
+  /** Every record has exactly these fields; else it may have fewer, and more than these are more than anything can hold. */
+  exact: boolean;
+  /** `null`: only the empty value is NULL. */
+  nulls: NullWords | null;
+  out: CopyWriter;
+  /** Fields of a COPY tuple. */
+  tuple: number;
+  tail: RowEnd;
+  bad: BadRows;
 }
 
 /**
@@ -28,47 +64,37 @@ export class CsvTokenizer {
   line = 1;
   /** The line the record last read begins on. */
   recordLine = 1;
+  /** Records met, the bad ones among them. */
   records = 0;
   /** Fields of the record last read. */
   width = 0;
-  private readonly delimiter: number;
-  private readonly quote: number;
-  private readonly escape: number;
+
+  /** Values of this record without their escapes. */
+  private plain = new Uint8Array(0);
+  private plainFrom = 0;
+  private plainTo = 0;
+
+  constructor(private readonly options: CsvTokenizerOptions) {}
 
   /**
-   * @param fields what to do with each field
-   * @param strict every record has exactly these fields; else it may have fewer
-   * @param tuple fields of a COPY tuple: those with an encoder, plus one for `suffix`
-   * @param suffix eight bytes for the last column of each row
+   * Takes whole records from `bytes` until `rows` have been written, and returns how many bytes they were. With `last` the end of the bytes
+   * ends the last record. `doubtful`: something in the bytes is not storable (see `isAllStorable`). One long function on purpose: it runs
+   * once per byte, and calls in here cost a third of the speed of a load.
    */
-  constructor(
-    dialect: Pick<CsvDialect, 'delimiter' | 'quote' | 'escape'>,
-    private readonly fields: readonly CsvField[],
-    private readonly strict: boolean,
-    private readonly out: CopyWriter,
-    private readonly suffix: Uint8Array,
-    private readonly tuple = fields.filter((field) => field.encode !== null).length + 1,
-  ) {
-    this.delimiter = byteOf(dialect.delimiter);
-    this.quote = dialect.quote === '' ? -1 : byteOf(dialect.quote);
-    this.escape = dialect.escape === '' ? this.quote : byteOf(dialect.escape);
-  }
-
-  /**
-   * Takes whole records from `bytes`, at most `most` of them, and returns how many bytes they were. With `last` the end of the bytes ends
-   * the last record. One long function on purpose: it runs once per byte, and calls in here cost a third of the speed of a load.
-   */
-  consume(bytes: Uint8Array, last: boolean, from = 0, most = Infinity): number {
-    const { delimiter, quote, escape, out, fields } = this;
+  consume(bytes: Buffer, last: boolean, doubtful: boolean, from = 0, rows = Infinity): number {
+    const { fields, exact, nulls, out, tuple, tail, bad } = this.options;
+    const { delimiter, quote, escape } = this.options.signs;
+    const asked = bad.anyRefused;
     const end = bytes.length;
-    const enough = this.records + most;
     let at = from;
-    while (at < end && this.records < enough) {
+    while (at < end && out.rows < rows) {
       const recordStart = at;
       let newlines = 0;
       let index = 0;
       let blank = true;
-      out.beginRow(this.tuple);
+      let fault: RowFault | null = null;
+      this.plainTo = 0;
+      out.beginRow(tuple);
       for (;;) {
         let byte = -1;
         let start = at;
@@ -110,12 +136,25 @@ export class CsvTokenizer {
           stop = at;
         }
         const field = fields[index];
-        if (field === undefined) throw this.tooMany();
+        if (field === undefined) {
+          fault = this.tooMany();
+          break;
+        }
         if (start !== stop || quoted) blank = false;
-        if (field.encode !== null) {
-          if (start === stop && !(quoted && field.emptyIsText)) out.nothing();
-          else if (escaped) this.encodeEscaped(field, bytes, start, stop);
-          else if (!field.encode(out, bytes, start, stop)) throw this.unfit(field, bytes, start, stop);
+        const { encode } = field;
+        if (encode !== null) {
+          if (
+            start === stop ? !(quoted && field.emptyIsText) : nulls !== null && !quoted && nulls.has(bytes, start, stop)
+          ) {
+            if (field.whenNull === 'write') out.nothing();
+            else if (field.whenNull === 'refuse') fault ??= missingKey(field, this.line);
+          } else if (escaped) {
+            const to = this.unescape(bytes, start, stop);
+            const { plain, plainFrom } = this;
+            if (!encode(out, plain, plainFrom, to)) fault ??= this.unfit(field, plain, plainFrom, to);
+          } else if (!encode(out, bytes, start, stop)) fault ??= this.unfit(field, bytes, start, stop);
+          // What looks like a row without a key may still turn out to be a blank line.
+          if (fault !== null && !blank) break;
         }
         index++;
         if (byte === delimiter) {
@@ -131,93 +170,92 @@ export class CsvTokenizer {
           at++;
           break;
         }
-        throw this.afterQuote(field);
+        fault = textAfterQuote(field, this.line);
+        break;
       }
-      const recordLine = this.line;
-      this.line += newlines + 1;
       if (blank && index === 1 && fields.length > 1) {
+        this.line += newlines + 1;
         out.dropRow();
         continue;
       }
-      if (this.strict && index !== fields.length) throw this.tooFew(index, recordLine);
+      if (exact && index !== fields.length) fault ??= tooFewValues(this.line, index, fields.length);
+      if (doubtful) fault ??= this.unstorable(bytes.subarray(recordStart, at));
+      if (asked) fault ??= bad.refusal(this.records + 1, this.line);
+      if (fault !== null) {
+        at = this.leave(fault, bytes, recordStart, last);
+        if (at === UNFINISHED) return recordStart;
+        continue;
+      }
       this.width = index;
-      this.recordLine = recordLine;
-      this.records++;
-      out.raw(this.suffix, 0, this.suffix.length);
+      this.recordLine = this.line;
+      this.line += newlines + 1;
+      tail.write(out, ++this.records);
       out.endRow();
     }
     return Math.min(at, end);
   }
 
-  private encodeEscaped(field: CsvField, bytes: Uint8Array, start: number, stop: number): void {
-    const plain = new Uint8Array(stop - start);
-    let length = 0;
-    for (let i = start; i < stop; i++) {
-      if (bytes[i] === this.escape && i + 1 < stop && this.isEscapable(bytes[i + 1])) i++;
-      plain[length++] = bytes[i] as number;
-    }
-    if (field.encode?.(this.out, plain, 0, length) === false) throw this.unfit(field, plain, 0, length);
+  /** Passes the rest of a bad record; returns where the next one begins, or `UNFINISHED` while its own end is not there. */
+  private leave(fault: RowFault, bytes: Buffer, start: number, last: boolean): number {
+    const { bad, signs } = this.options;
+    this.drop();
+    if (!bad.skips(fault)) throw asError(fault);
+    const found = recordEnd(bytes, start, signs, last);
+    if (found === 'cut' || (found === 'quoted' && !last)) return UNFINISHED;
+    if (found === 'quoted') throw neverClosed(undefined, this.line);
+    bad.leave(fault, { record: ++this.records, line: this.line, bytes, start, end: found.end });
+    this.line += found.lines;
+    return found.next;
   }
 
-  private isEscapable(byte: number | undefined): boolean {
-    return byte === this.quote || byte === this.escape;
+  private drop(): void {
+    this.options.out.dropRow();
+    this.options.tail.clear();
+  }
+
+  /**
+   * Writes a value without its escapes behind `plainFrom` of `plain` and returns where it ends there. The values of one record lie beside
+   * each other: whoever gets them may keep them until its end.
+   */
+  private unescape(bytes: Uint8Array, start: number, stop: number): number {
+    const { quote, escape } = this.options.signs;
+    this.plainFrom = this.plainTo;
+    if (this.plainFrom + stop - start > this.plain.length) this.morePlain(stop - start);
+    const { plain } = this;
+    let to = this.plainFrom;
+    for (let i = start; i < stop; i++) {
+      if (bytes[i] === escape && i + 1 < stop && (bytes[i + 1] === quote || bytes[i + 1] === escape)) i++;
+      plain[to++] = bytes[i] as number;
+    }
+    return (this.plainTo = to);
+  }
+
+  private morePlain(wanted: number): void {
+    this.plain = new Uint8Array(Math.max(wanted * 2, PLAIN_BYTES));
+    this.plainFrom = 0;
   }
 
   private unfinished(recordStart: number, last: boolean, index: number): number {
-    if (last) {
-      const name = this.fields[index]?.name ?? null;
-      throw new BadFile('malformed', `Line ${this.line}: a quoted value is never closed. Close the quote.`, {
-        line: this.line,
-        column: name,
-      });
-    }
-    this.out.dropRow();
+    if (last) throw neverClosed(this.options.fields[index], this.line);
+    this.drop();
     return recordStart;
   }
 
-  private unfit(field: CsvField, bytes: Uint8Array, start: number, stop: number): BadFile {
-    const shown = Buffer.from(bytes.subarray(start, Math.min(stop, start + LONGEST_SHOWN))).toString();
-    const message = `Line ${this.line}, column ${field.name}: "${shown}" cannot be stored as ${field.type} without changing it. Correct the value.`;
-    return new BadFile('type_mismatch', message, { line: this.line, column: field.name });
+  /** `null`: the value is put aside, and NULL is written for it. */
+  private unfit(field: CsvField, bytes: Uint8Array, start: number, stop: number): RowFault | null {
+    if (field.rescue === null) return unfitValue(field, this.line, bytes, start, stop);
+    field.rescue(bytes, start, stop);
+    this.options.out.nothing();
+    return null;
   }
 
-  private tooMany(): BadFile {
-    const count = this.fields.length;
-    if (!this.strict)
-      return new BadFile(
-        'limit',
-        `Line ${this.line} has more than ${count} columns, which no table can hold. Split the file.`,
-        {
-          line: this.line,
-        },
-      );
-    return new BadFile(
-      'malformed',
-      `Line ${this.line} has more than the ${count} values expected. Quote values that hold the delimiter.`,
-      { line: this.line },
-    );
+  private tooMany(): RowFault {
+    const { fields, exact } = this.options;
+    if (!exact) throw tooManyColumns(this.line, fields.length);
+    return tooManyValues(this.line, fields.length);
   }
 
-  private tooFew(found: number, line: number): BadFile {
-    return new BadFile(
-      'malformed',
-      `Line ${line} has ${found} values where ${this.fields.length} are expected. Complete the line.`,
-      { line },
-    );
+  private unstorable(record: Buffer): RowFault | null {
+    return isStorable(record) ? null : asFault(unstorable(record, this.line));
   }
-
-  private afterQuote(field: CsvField): BadFile {
-    const message = `Line ${this.line}, column ${field.name}: text follows a closing quote. Double the quotes inside the value.`;
-    return new BadFile('malformed', message, { line: this.line, column: field.name });
-  }
-}
-
-/** The reader works on bytes: these characters must be single ones of UTF-8. */
-function byteOf(character: string): number {
-  const code = character.charCodeAt(0);
-  if (character.length === 1 && code < 0x80) return code;
-  throw new BadFile(
-    'malformed',
-    `${JSON.stringify(character)} cannot be a delimiter, quote or escape. Choose an ASCII character in format.options.`,
-  );
 }

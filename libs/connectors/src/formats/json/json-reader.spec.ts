@@ -1,18 +1,15 @@
 import fc from 'fast-check';
-import { copiedTexts, memoryFile } from '../../../../../test/support/copy-rows';
+import { aPlan, copiedTexts, LIMITS, memoryFile } from '../../../../../test/support/copy-rows';
 import type { ColumnType } from '../../column';
-import type { ReadPlan } from '../format-reader';
 import { JsonReader } from './json-reader';
 
-const reader = new JsonReader();
+const reader = new JsonReader(LIMITS);
 
 function open(content: string | Buffer, types: Record<string, ColumnType>, pieceBytes?: number) {
-  const plan: ReadPlan = {
+  const plan = aPlan({
     columns: Object.entries(types).map(([name, type]) => ({ source: name, name, type })),
-    dialect: null,
-    given: {},
     unknown: 'ignore',
-  };
+  });
   const options = { path: 'f.json', ...(pieceBytes === undefined ? {} : { pieceBytes }) };
   return reader.open(memoryFile(content, options), plan);
 }
@@ -160,6 +157,8 @@ describe('JSON', () => {
     ['an array of scalars', '[{"a":1},\n7]', { line: 2 }],
     ['a truncated record', '{"a":1}\n{"a":', { line: 2 }],
     ['an array never closed', '[{"a":1},\n{"a":2}\n', { line: 3 }],
+    ['an array cut behind a record', '[{"a":1},\n{"a":2}', { line: 2 }],
+    ['an array cut behind a comma', '[{"a":1},\n{"a":2},', { line: 2 }],
     ['something behind the array', '[{"a":1}]\n{"a":2}', { line: 2 }],
     ['a comma at the end of an array', '[{"a":1},\n]', { line: 2 }],
     ['a comma between lines', '{"a":1},\n{"a":2}', { line: 1 }],
@@ -189,11 +188,21 @@ describe('JSON', () => {
 
   it('finds the line on which the n-th record begins', async () => {
     const opened = await open('[\n{"a":1},\n{\n"a":2\n}\n,\n\n{"a":3}]', { a: 'bigint' }, 3);
-    expect(await Promise.all([1, 2, 3].map((row) => opened.lineOf(row)))).toEqual([2, 3, 8]);
+    expect(await Promise.all([1, 2, 3, 4].map((row) => opened.locate(row, new Map())))).toEqual([
+      { record: 1, line: 2 },
+      { record: 2, line: 3 },
+      { record: 3, line: 8 },
+      null,
+    ]);
   });
 
   it('nested too deeply is refused, not a crash', async () => {
-    await expect(read(`{"a":${'['.repeat(100_000)}`)).rejects.toMatchObject({ type: 'limit' });
+    await expect(read(`{"a":${'['.repeat(100_000)}`)).rejects.toMatchObject({
+      type: 'limit',
+      message: 'f.json, line 1: values are nested deeper than the 512 levels that SLUICE_MAX_DEPTH allows.',
+    });
+    const deepest = `${'['.repeat(512)}${']'.repeat(512)}`;
+    expect(await read(`{"a":${deepest}}`)).toEqual([[deepest]]);
   });
 
   it('does not keep every name it ever met', async () => {

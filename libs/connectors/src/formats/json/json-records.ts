@@ -1,96 +1,117 @@
-import type { ValueKind } from '../inference';
+import { BadFile } from '../../errors';
+import { asFault, type BadRows, type RawRecord, type RowFault } from '../bad-rows';
+import { isStorable, unstorable } from '../bytes';
+import { JsonMembers, type Slots } from './json-members';
 import { JsonScanner, UNFINISHED } from './json-scanner';
 
-/** Names kept decoded: a file whose names are data has no end of them. */
-const MAX_NAMES = 10_000;
+const LF = 10;
 
-/** What is told of each record, in this order: begin, values (in the file's order, NULLs too), end. */
-export interface RecordListener {
-  begin(): void;
-  /** The unescaped name of a member and its value as it stands (strings with their quotes). */
-  value(
-    name: string,
-    kind: ValueKind | 'null',
-    bytes: Uint8Array,
-    start: number,
-    end: number,
-    escaped: boolean,
-    line: number,
-  ): void;
-  end(): void;
-  /** The record begun is not complete yet; it is told again from its beginning. */
+/** Who takes the records. */
+export interface RecordListener extends Slots {
+  /** A record is complete: its members stand in `spans`. Says what is wrong with it, and then has written nothing. */
+  end(raw: RawRecord & { bytes: Buffer }): RowFault | null;
+  /** What was told of the record so far does not count. */
   drop(): void;
 }
 
 /**
  * Finds the records of a JSON file: the objects of one outermost array, or objects one after another (NDJSON, with or without line ends).
+ * What is no JSON can be passed over only where each record has a line of its own. In an array, or where records go over several lines,
+ * nothing tells where the next one begins, and an inner object could be taken for it.
  */
 export class JsonRecords {
   readonly scanner: JsonScanner;
+  /** Records met, the bad ones among them. */
   records = 0;
+  /** Records that were not bad. */
+  written = 0;
   /** The line the record last begun begins on. */
   recordLine = 1;
+  private recordStart = 0;
   private inArray = false;
   private started = false;
   private closed = false;
   private needsComma = false;
-  /** Names met, by their raw bytes as text, so that a name is decoded once per file. */
-  private readonly names = new Map<string, string>();
+  private severalLines = false;
+  private readonly members: JsonMembers;
 
   constructor(
     path: string,
+    maxDepth: number,
     private readonly listener: RecordListener,
+    private readonly bad: BadRows,
   ) {
-    this.scanner = new JsonScanner(path);
+    this.scanner = new JsonScanner(path, maxDepth);
+    this.members = new JsonMembers(this.scanner, listener);
   }
 
-  /** Takes whole records, at most `most`; returns how many bytes they were. */
-  consume(bytes: Uint8Array, last: boolean, most = Infinity): number {
+  /**
+   * Takes whole records until `rows` were good; returns how many bytes they were. `doubtful`: something in the bytes is not storable (see
+   * `isAllStorable`).
+   */
+  consume(bytes: Buffer, last: boolean, doubtful: boolean, rows = Infinity): number {
     this.scanner.last = last;
     let at = this.started ? 0 : this.begin(bytes);
     if (!this.started) return at;
-    const enough = this.records + most;
-    while (this.records < enough) {
-      const line = this.scanner.line;
-      const next = this.nextRecord(bytes, at, last);
+    while (this.written < rows && at < bytes.length) {
+      const { line } = this.scanner;
+      const next = this.nextRecord(bytes, at, last, doubtful);
       if (next === UNFINISHED) {
         this.scanner.line = line;
         return at;
       }
       at = next;
-      if (at >= bytes.length) break;
     }
     return at;
   }
 
+  /** Nothing follows. */
+  finish(): void {
+    if (this.inArray && !this.closed) throw this.scanner.bad('the outermost array is never closed');
+  }
+
   private begin(bytes: Uint8Array): number {
-    // The byte order mark may come in pieces.
-    if (bytes[0] === 0xef && bytes.length < 3 && !this.scanner.last) return 0;
-    const from = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0;
-    const at = this.scanner.skipBlanks(bytes, from);
+    const at = this.scanner.skipBlanks(bytes, 0);
     if (at >= bytes.length) return at;
     this.started = true;
     this.inArray = bytes[at] === 0x5b;
     return this.inArray ? at + 1 : at;
   }
 
-  /** The place behind the next record, or behind what stands between records at the end. */
-  private nextRecord(bytes: Uint8Array, from: number, last: boolean): number {
-    let at = this.scanner.skipBlanks(bytes, from);
-    if (this.inArray && !this.closed) at = this.between(bytes, at);
-    if (at >= bytes.length) {
-      if (!this.inArray || this.closed) return at;
-      if (last) throw this.scanner.bad('the outermost array is never closed');
-      return UNFINISHED;
-    }
-    if (this.closed) throw this.scanner.unexpected(bytes, at, 'the end of the file');
-    const end = this.record(bytes, at);
-    if (end !== UNFINISHED) {
-      this.needsComma = true;
+  /** The place behind the next record, or behind what stands between records at the end; `UNFINISHED`: the bytes end within. */
+  private nextRecord(bytes: Buffer, from: number, last: boolean, doubtful: boolean): number {
+    this.recordStart = from;
+    this.recordLine = this.scanner.line;
+    let end: number;
+    try {
+      const start = this.recordAt(bytes, from);
+      if (start >= bytes.length) return this.behindLast(start, last);
+      end = this.record(bytes, start, last);
+    } catch (error) {
+      end = this.pass(error, bytes, last);
+      if (end === UNFINISHED) this.listener.drop();
       return end;
     }
-    if (last) throw this.scanner.bad('the file ends in the middle of a record');
-    this.listener.drop();
+    if (end === UNFINISHED) this.listener.drop();
+    else this.complete(bytes, end, doubtful);
+    return end;
+  }
+
+  /** Where the next record begins; what stands between records may be the end of the file. */
+  private recordAt(bytes: Buffer, from: number): number {
+    const { scanner } = this;
+    let at = scanner.skipBlanks(bytes, from);
+    if (this.inArray && !this.closed) at = this.between(bytes, at);
+    this.recordStart = at;
+    this.recordLine = scanner.line;
+    if (this.closed && at < bytes.length) throw scanner.unexpected(bytes, at, 'the end of the file');
+    return at;
+  }
+
+  /** In an array a record or its end must follow, and perhaps the comma before it was read. */
+  private behindLast(at: number, last: boolean): number {
+    if (!this.inArray || this.closed) return at;
+    if (last) this.finish();
     return UNFINISHED;
   }
 
@@ -106,57 +127,45 @@ export class JsonRecords {
     return this.scanner.skipBlanks(bytes, at + 1);
   }
 
-  private record(bytes: Uint8Array, at: number): number {
-    const { scanner, listener } = this;
+  private record(bytes: Buffer, at: number, last: boolean): number {
+    const { scanner } = this;
     if (bytes[at] !== 0x7b) throw scanner.unexpected(bytes, at, 'an object ("{")');
-    this.recordLine = scanner.line;
-    listener.begin();
-    let i = scanner.skipBlanks(bytes, at + 1);
-    if (bytes[i] === 0x7d) return this.finish(i + 1);
-    for (;;) {
-      const nameAt = i;
-      const afterKey = scanner.skipKey(bytes, i);
-      if (afterKey === UNFINISHED) return UNFINISHED;
-      const start = scanner.skipBlanks(bytes, afterKey);
-      const line = scanner.line;
-      const end = scanner.skipValue(bytes, start);
-      if (end === UNFINISHED) return UNFINISHED;
-      // A nested value's own strings leave their mark; it is only read for strings.
-      const kind = kindOf(bytes[start] as number);
-      listener.value(this.nameAt(bytes, nameAt), kind, bytes, start, end, scanner.escaped, line);
-      i = scanner.skipBlanks(bytes, end);
-      const byte = bytes[i];
-      if (byte === undefined) return UNFINISHED;
-      if (byte === 0x7d) return this.finish(i + 1);
-      if (byte !== 0x2c) throw scanner.unexpected(bytes, i, '"," or "}"');
-      i = scanner.skipBlanks(bytes, i + 1);
-    }
+    scanner.fault = null;
+    const end = this.members.scan(bytes, at);
+    if (end === UNFINISHED && last) throw scanner.bad('the file ends in the middle of a record');
+    return end;
   }
 
-  private finish(at: number): number {
-    this.records++;
-    this.listener.end();
-    return at;
+  private complete(bytes: Buffer, end: number, doubtful: boolean): void {
+    const { recordStart: start, recordLine: line, scanner, listener, bad } = this;
+    this.needsComma = true;
+    if (scanner.line !== line) this.severalLines = true;
+    const raw = { record: ++this.records, line, bytes, start, end };
+    let { fault } = scanner;
+    if (doubtful) fault ??= storableFault(bytes.subarray(start, end), line);
+    if (bad.anyRefused) fault ??= bad.refusal(raw.record, line);
+    if (fault !== null) listener.drop();
+    else fault = listener.end(raw);
+    if (fault === null) this.written++;
+    else bad.leave(fault, raw);
   }
 
-  private nameAt(bytes: Uint8Array, at: number): string {
-    let end = at + 1;
-    while (bytes[end] !== 0x22) end += bytes[end] === 0x5c ? 2 : 1;
-    const raw = Buffer.from(bytes.buffer, bytes.byteOffset + at, end + 1 - at).toString('latin1');
-    let name = this.names.get(raw);
-    if (name === undefined) {
-      name = JSON.parse(Buffer.from(bytes.subarray(at, end + 1)).toString()) as string;
-      if (/\p{Surrogate}/u.test(name)) throw this.scanner.bad('half of a surrogate pair stands alone in a name');
-      if (this.names.size >= MAX_NAMES) this.names.clear();
-      this.names.set(raw, name);
-    }
-    return name;
+  /** Passes over a line that is no JSON, or raises what is wrong with it. */
+  private pass(error: unknown, bytes: Buffer, last: boolean): number {
+    const { scanner, recordStart: start, recordLine: line } = this;
+    if (!(error instanceof BadFile) || this.inArray || !this.bad.skips(asFault(error))) throw error;
+    const isLine = scanner.line === line || this.records > 0;
+    if (this.severalLines || !isLine) throw error;
+    const lineEnd = bytes.indexOf(LF, start);
+    if (lineEnd === -1 && !last) return UNFINISHED;
+    this.listener.drop();
+    const end = lineEnd === -1 ? bytes.length : lineEnd;
+    this.bad.leave(asFault(error), { record: ++this.records, line, bytes, start, end });
+    scanner.line = lineEnd === -1 ? line : line + 1;
+    return lineEnd === -1 ? end : end + 1;
   }
 }
 
-function kindOf(first: number): ValueKind | 'null' {
-  if (first === 0x22) return 'string';
-  if (first === 0x7b || first === 0x5b) return 'nested';
-  if (first === 0x6e) return 'null';
-  return first === 0x74 || first === 0x66 ? 'boolean' : 'number';
+function storableFault(record: Buffer, line: number): RowFault | null {
+  return isStorable(record) ? null : asFault(unstorable(record, line));
 }

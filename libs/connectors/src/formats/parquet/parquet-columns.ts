@@ -1,16 +1,28 @@
-import { pathLiteral } from '../../duckdb';
 import { keptFraction } from '../../copy/column-encoder';
 import type { ColumnType, LoadColumn } from '../../column';
-import { VECTOR_TYPES } from './vector-columns';
+import { quoted } from '../../duckdb';
+import type { InferredColumn } from '../format-reader';
+import type { DeclaredColumn, Match } from '../declared-columns';
+import { anyKeyTwice, anyWithin, type DuckDbType } from './duckdb-types';
+import { vectorTypeOf } from './vector-types';
 
-/** A column as DuckDB describes it. */
-export interface ParquetColumn {
+/** A column of a Parquet file. */
+export interface ParquetColumn extends DeclaredColumn {
+  /** What DuckDB calls it, which tells `a` from `A`. */
   name: string;
   /** DuckDB's type, e.g. `DECIMAL(10,2)` or `STRUCT(a INTEGER)`. */
   type: string;
+  parsed: DuckDbType;
+  /** As the file declares it, e.g. `INT64 (TIMESTAMP_MICROS)`. */
+  declared: string;
+  /** Why the reader cannot give its values unchanged; `null`: it can. */
+  unreadable: string | null;
 }
 
-const EXACT: Record<string, ColumnType> = {
+export type Pair = Match<ParquetColumn>;
+
+/** DuckDB's type -> PostgreSQL's. */
+export const PARQUET_TYPES: Readonly<Record<string, ColumnType>> = {
   BOOLEAN: 'boolean',
   TINYINT: 'smallint',
   UTINYINT: 'smallint',
@@ -26,6 +38,7 @@ const EXACT: Record<string, ColumnType> = {
   DOUBLE: 'double precision',
   DATE: 'date',
   TIME: 'time without time zone',
+  TIME_NS: 'time without time zone',
   TIMESTAMP: 'timestamp without time zone',
   TIMESTAMP_S: 'timestamp without time zone',
   TIMESTAMP_MS: 'timestamp without time zone',
@@ -37,43 +50,81 @@ const EXACT: Record<string, ColumnType> = {
 };
 
 /** The PostgreSQL type that holds every value of a Parquet column; text for what has no twin (intervals, enums, bits). */
-export function postgresTypeOf(type: string): ColumnType {
-  if (type.startsWith('DECIMAL')) return 'numeric';
-  if (isNested(type)) return 'jsonb';
-  return EXACT[type] ?? 'text';
+export function postgresTypeOf({ type, parsed }: Pick<ParquetColumn, 'type' | 'parsed'>): ColumnType {
+  if (parsed.kind !== 'scalar') return 'jsonb';
+  return type.startsWith('DECIMAL') ? 'numeric' : (PARQUET_TYPES[type] ?? 'text');
 }
 
-function isNested(type: string): boolean {
-  return type.endsWith(']') || /^(STRUCT|MAP|UNION)\(/.test(type);
+export function inferredColumn(column: ParquetColumn): InferredColumn {
+  return {
+    source: column.source,
+    type: postgresTypeOf(column),
+    why: `The file declares ${column.declared}.`,
+    ...(column.parsed.kind !== 'scalar' && { fields: column.fields }),
+  };
 }
 
-export function quoted(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`;
-}
-
-/** What is selected for one column, and when a value of it cannot be stored unchanged (`null`: always can). */
-export function expressions(source: ParquetColumn, target: LoadColumn): { value: string; unfit: string | null } {
+/** What is selected for one column. */
+export function valueOf(pair: Pair): string {
+  const { source, target } = pair;
   const name = quoted(source.name);
-  const wanted = VECTOR_TYPES[target.type].duckDbType;
-  if (isNested(source.type))
-    return {
-      value: `to_json(${name})::VARCHAR`,
-      unfit: target.type === 'jsonb' || wanted === 'VARCHAR' ? null : `${name} IS NOT NULL`,
-    };
-  const value = `TRY_CAST(${name} AS ${wanted})`;
-  return { value: source.type === wanted ? name : value, unfit: unfitWhen(source, target, name, value) };
+  if (source.parsed.kind !== 'scalar') return asJson(source);
+  const wanted = vectorTypeOf(source, target).duckDbType;
+  if (source.type === wanted) return name;
+  return isJson(target) && !isText(source.type) ? asJson(source) : `TRY_CAST(${name} AS ${wanted})`;
 }
 
-function unfitWhen(source: ParquetColumn, target: LoadColumn, name: string, value: string): string | null {
+/** The value as JSON, as exact as it is; what JSON has no number for (NaN, infinity) is a string. `null` when there is none. */
+export function asJson({ name: plain, type, parsed }: ParquetColumn): string {
+  const name = quoted(plain);
+  if (parsed.kind !== 'scalar') return `to_json(${name})::VARCHAR`;
+  if (/^(DECIMAL|U?(TINY|SMALL|BIG|HUGE)?INT)/.test(type)) return `${name}::VARCHAR`;
+  if (/^(FLOAT|DOUBLE)$/.test(type))
+    return `CASE WHEN isfinite(${name}) THEN ${name}::VARCHAR ELSE to_json(${name}::VARCHAR)::VARCHAR END`;
+  return `to_json(${name})::VARCHAR`;
+}
+
+/** Likewise of a value that has become text already. */
+export function jsonOfText({ type, parsed }: ParquetColumn, text: string): string {
+  const isNumber = /^(DECIMAL|FLOAT|DOUBLE|U?(TINY|SMALL|BIG|HUGE)?INT)/.test(type) && /^-?\d/.test(text);
+  return parsed.kind !== 'scalar' || isNumber ? text : JSON.stringify(text);
+}
+
+/** When the column cannot hold the value unchanged, as far as SQL can tell; `null`: it always can. */
+export function unfitWhen(pair: Pair): string | null {
+  const { source, target } = pair;
+  const tests = source.parsed.kind === 'scalar' ? scalarTests(pair) : nestedTests(source, target);
+  return tests.length === 0 ? null : `(${quoted(source.name)} IS NOT NULL AND (${tests.join(' OR ')}))`;
+}
+
+/** When there is nothing of the value that PostgreSQL could keep, not even as JSON: it holds a NUL character. */
+export function unstorableWhen({ name, parsed }: ParquetColumn): string | null {
+  return anyWithin(parsed, quoted(name), (type, value) => (type === 'VARCHAR' ? `contains(${value}, chr(0))` : null));
+}
+
+function scalarTests(pair: Pair): string[] {
+  const { source, target } = pair;
+  const [name, value] = [quoted(source.name), valueOf(pair)];
   const tests: string[] = [];
+  if (isText(source.type)) tests.push(`contains(${name}, chr(0))`);
   if (/^(DATE|TIMESTAMP)/.test(source.type)) tests.push(`NOT isfinite(${name})`);
-  if (target.type === 'numeric' && /^(FLOAT|DOUBLE)$/.test(source.type)) tests.push(`NOT isfinite(${name})`);
+  if (/^(FLOAT|DOUBLE)$/.test(source.type) && (target.type === 'numeric' || isJson(target)))
+    tests.push(`NOT isfinite(${name})`);
   if (isZoned(source.type) !== isZoned(target.type) && isMoment(source.type) && isMoment(target.type))
     tests.push('true');
   const kept = keptFraction(target);
   if (kept !== null) tests.push(`epoch_us(${value}) % ${10 ** (6 - kept)} <> 0`);
   if (!keepsAll(source, target)) tests.push(`TRY_CAST(${value} AS ${source.type}) IS DISTINCT FROM ${name}`);
-  return tests.length === 0 ? null : `(${name} IS NOT NULL AND (${tests.join(' OR ')}))`;
+  return tests;
+}
+
+function nestedTests(source: ParquetColumn, target: LoadColumn): string[] {
+  if (!isJson(target)) return ['text', 'character varying'].includes(target.type) ? [] : ['true'];
+  const name = quoted(source.name);
+  const unknownToJson = anyWithin(source.parsed, name, (type, value) =>
+    /^(FLOAT|DOUBLE)$/.test(type) ? `NOT isfinite(${value})` : type === 'VARCHAR' ? `contains(${value}, chr(0))` : null,
+  );
+  return [unknownToJson, anyKeyTwice(source.parsed, name)].filter((test) => test !== null);
 }
 
 /** A moment with a zone and one without are two things; which zone was meant must not be guessed. */
@@ -85,13 +136,16 @@ function isMoment(type: string): boolean {
   return /^(date|timestamp)/i.test(type);
 }
 
-/** Every value survives: the very type, its natural twin, or text. Nanoseconds do not survive as microseconds. */
-function keepsAll(source: ParquetColumn, target: LoadColumn): boolean {
-  if (source.type === 'TIMESTAMP_NS') return false;
-  return target.type === postgresTypeOf(source.type) || ['text', 'character varying'].includes(target.type);
+function isText(type: string): boolean {
+  return type === 'VARCHAR' || type === 'JSON';
 }
 
-/** `read_parquet` of exactly one file: folders named `a=b` are no columns of it. */
-export function tableOf(path: string): string {
-  return `read_parquet(${pathLiteral(path)}, hive_partitioning=false)`;
+function isJson({ type }: LoadColumn): boolean {
+  return type === 'json' || type === 'jsonb';
+}
+
+/** Every value survives: the very type, its natural twin, or text. Nanoseconds do not survive as microseconds. */
+function keepsAll(source: ParquetColumn, target: LoadColumn): boolean {
+  if (isJson(target) || ['text', 'character varying'].includes(target.type)) return true;
+  return target.type === postgresTypeOf(source) && !source.type.endsWith('_NS');
 }

@@ -1,18 +1,10 @@
 import duckdb from '@duckdb/node-bindings';
 import type { CopyWriter } from '../../copy/copy-writer';
-import { encoderOf } from '../../copy/column-encoder';
 import type { TextEncoder } from '../../copy/text-values';
-import type { ColumnType, LoadColumn } from '../../column';
 import { addressAt, INLINE_BYTES, StringHeap } from './string-heap';
 
-/** Microseconds from 1970-01-01 (DuckDB's epoch) to 2000-01-01 (PostgreSQL's), in halves. */
-const EPOCH_MICROS = 946_684_800_000_000;
-const EPOCH_HIGH = Math.floor(EPOCH_MICROS / 4294967296);
-const EPOCH_LOW = EPOCH_MICROS - EPOCH_HIGH * 4294967296;
-const EPOCH_DAYS = 10957;
-
 /** Writes values of one column from DuckDB's memory into the COPY buffer. */
-abstract class VectorColumn {
+export abstract class VectorColumn {
   private validity: Uint8Array | null = null;
 
   /** Copies the next vector out of DuckDB's memory. */
@@ -28,7 +20,10 @@ abstract class VectorColumn {
     return true;
   }
 
-  protected isNull(row: number): boolean {
+  /** The text of a value that `write` refused; empty for NULL. */
+  abstract text(row: number): string;
+
+  isNull(row: number): boolean {
     const { validity } = this;
     return validity !== null && ((validity[row >> 3] as number) & (1 << (row & 7))) === 0;
   }
@@ -38,9 +33,10 @@ abstract class VectorColumn {
   protected abstract put(row: number, out: CopyWriter): boolean;
 }
 
-type Put = (view: DataView, row: number, out: CopyWriter) => void;
+/** Writes the value of a row; never refuses. */
+export type Put = (view: DataView, row: number, out: CopyWriter) => void;
 
-class FixedColumn extends VectorColumn {
+export class FixedColumn extends VectorColumn {
   private view: DataView = new DataView(new ArrayBuffer(0));
 
   constructor(
@@ -48,6 +44,10 @@ class FixedColumn extends VectorColumn {
     private readonly putValue: Put,
   ) {
     super();
+  }
+
+  text(): string {
+    throw new Error('values of fixed width are never refused');
   }
 
   protected attach(data: Uint8Array): void {
@@ -61,7 +61,7 @@ class FixedColumn extends VectorColumn {
 }
 
 /** DuckDB's strings: 16 bytes with the length and either up to 12 bytes of text or a pointer to it. */
-class TextColumn extends VectorColumn {
+export class TextColumn extends VectorColumn {
   protected readonly width = 16;
   private data: Uint8Array = new Uint8Array(0);
   private view: DataView = new DataView(new ArrayBuffer(0));
@@ -69,6 +69,15 @@ class TextColumn extends VectorColumn {
 
   constructor(private readonly encode: TextEncoder) {
     super();
+  }
+
+  text(row: number): string {
+    if (this.isNull(row)) return '';
+    const length = this.view.getUint32(row * 16, true);
+    if (length <= INLINE_BYTES) return textOf(this.data, row * 16 + 4, length);
+    const address = addressAt(this.view, row);
+    const { bytes, from } = this.heap.blockOf(address);
+    return textOf(bytes, address - from, length);
   }
 
   protected attach(data: Uint8Array, rows: number): void {
@@ -86,49 +95,6 @@ class TextColumn extends VectorColumn {
   }
 }
 
-const raw: TextEncoder = (out, text, start, end) => {
-  out.raw(text, start, end);
-  return true;
-};
-
-const int64: Put = (view, row, out) => out.int64Halves(view.getInt32(row * 8 + 4, true), view.getUint32(row * 8, true));
-
-const timestamp: Put = (view, row, out) => {
-  const low = view.getUint32(row * 8, true) - EPOCH_LOW;
-  out.int64Halves(view.getInt32(row * 8 + 4, true) - EPOCH_HIGH - (low < 0 ? 1 : 0), low >>> 0);
-};
-
-interface VectorType {
-  duckDbType: string;
-  column: (target: LoadColumn) => VectorColumn;
+function textOf(bytes: Uint8Array, start: number, length: number): string {
+  return Buffer.from(bytes.subarray(start, start + length)).toString();
 }
-
-const TEXTS: VectorType = { duckDbType: 'VARCHAR', column: (target) => new TextColumn(encoderOf(target)) };
-
-/** The DuckDB type a value is cast to before it is written, and how it is written then. */
-export const VECTOR_TYPES: Record<ColumnType, VectorType> = {
-  boolean: fixed('BOOLEAN', 1, (view, row, out) => out.boolean(view.getUint8(row) !== 0)),
-  smallint: fixed('SMALLINT', 2, (view, row, out) => out.int16(view.getInt16(row * 2, true))),
-  integer: fixed('INTEGER', 4, (view, row, out) => out.int32(view.getInt32(row * 4, true))),
-  bigint: fixed('BIGINT', 8, int64),
-  real: fixed('FLOAT', 4, (view, row, out) => out.float32(view.getFloat32(row * 4, true))),
-  'double precision': fixed('DOUBLE', 8, (view, row, out) => out.float64(view.getFloat64(row * 8, true))),
-  date: fixed('DATE', 4, (view, row, out) => out.int32(view.getInt32(row * 4, true) - EPOCH_DAYS)),
-  'timestamp without time zone': fixed('TIMESTAMP', 8, timestamp),
-  'timestamp with time zone': fixed('TIMESTAMPTZ', 8, timestamp),
-  'time without time zone': fixed('TIME', 8, int64),
-  numeric: TEXTS,
-  uuid: TEXTS,
-  jsonb: TEXTS,
-  json: TEXTS,
-  text: TEXTS,
-  'character varying': TEXTS,
-  character: TEXTS,
-  bytea: { duckDbType: 'BLOB', column: () => new TextColumn(raw) },
-};
-
-function fixed(duckDbType: string, width: number, put: Put): VectorType {
-  return { duckDbType, column: () => new FixedColumn(width, put) };
-}
-
-export type { VectorColumn };

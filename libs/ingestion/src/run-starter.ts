@@ -1,82 +1,70 @@
 import { randomUUID } from 'node:crypto';
 import { Injectable, Logger } from '@nestjs/common';
 import { Conflict, IngestionNotFound, OrchestrationUnavailable, RunActive, ValueError } from '@sluice/kernel';
-import { rowsOf } from '@sluice/database';
+import { rowsOf, type SqlRunner } from '@sluice/database';
 import { OrchestrationGateway } from '@sluice/orchestration-gateway';
 import { DataSource } from 'typeorm';
+import { ActiveRuns } from './active-runs';
 import { Agreement } from './agreement';
 import { isOrphan, messageOf, saying, SENTENCE } from './faults';
-import type { TriggerInput } from './inputs';
-import { CLAIM_SECONDS, type Claim, OperationClaims } from './operation-claims';
+import type { IngestionRow } from './ingestion.entity';
+import { type Claim, OperationClaims } from './operation-claims';
 import type { RunRow } from './run.entity';
 import { moveRun, NO_METRICS, runError } from './run-moves';
-import { type ActiveRun, RunSettlement } from './run-settlement';
+import type { RunParameters, RunTrigger } from './types';
 import type { Triggered } from './views';
 
-/** Starts a run by hand: run row, then flow run. A 503 means that it will not run. */
+export interface StartRequest {
+  trigger: RunTrigger;
+  parameters: RunParameters;
+  /** What else must hold, asked in the transaction that queues the run; what it raises leaves nothing behind. */
+  assert?: (tx: SqlRunner, row: IngestionRow) => Promise<void>;
+}
+
+/** The one way to start a run by hand, whatever it is to do: run row, then flow run. A 503 means that it will not run. */
 @Injectable()
-export class ManualTrigger {
-  private readonly logger = new Logger(ManualTrigger.name);
+export class RunStarter {
+  private readonly logger = new Logger(RunStarter.name);
 
   constructor(
     private readonly dataSource: DataSource,
     private readonly gateway: OrchestrationGateway,
     private readonly claims: OperationClaims,
     private readonly agreement: Agreement,
-    private readonly settlement: RunSettlement,
+    private readonly active: ActiveRuns,
   ) {}
 
-  async trigger(ingestionId: string, body: TriggerInput = {}): Promise<Triggered> {
-    refuseLimits(body);
+  /** Errors: `ValueError` (no deployment), `IngestionNotFound`, `RunActive`, `Conflict`, `OrchestrationUnavailable`, those of `assert`. */
+  async start(ingestionId: string, request: StartRequest): Promise<Triggered> {
     try {
-      return await this.claims.hold(ingestionId, 'trigger', (claim) => this.underClaim(claim));
+      return await this.claims.hold(ingestionId, 'trigger', (claim) => this.underClaim(claim, request));
     } catch (error) {
-      const [active] = error instanceof Conflict ? await this.activeRuns(ingestionId) : [];
-      throw active ? new RunActive(active.id) : error;
+      const [run] = error instanceof Conflict ? await this.active.of(ingestionId) : [];
+      throw run ? new RunActive(run.id) : error;
     }
   }
 
-  private async underClaim(claim: Claim): Promise<Triggered> {
+  private async underClaim(claim: Claim, request: StartRequest): Promise<Triggered> {
     const { row } = claim;
     if (!row.prefect_deployment_id) throw withoutDeployment(row.id);
     await saying(SENTENCE.trigger, () => this.gateway.assertInitialized());
-    await saying(SENTENCE.trigger, () => this.assertNoneActive(row.id));
-    const runId = await this.queue(row.id);
-    const request = { deploymentId: row.prefect_deployment_id, ingestionId: row.id, runId };
-    const flowRunId = await this.createFlowRun(claim, request);
+    await saying(SENTENCE.trigger, () => this.active.assertNone(row.id));
+    const runId = await this.queue(row, request);
+    const flowRun = { deploymentId: row.prefect_deployment_id, ingestionId: row.id, runId };
+    const flowRunId = await this.createFlowRun(claim, flowRun);
     await this.remember(row.id, runId, flowRunId);
     return { run_id: runId, flow_run_id: flowRunId };
   }
 
-  /** Runs that have ended in Prefect without their process saying so do not stand in the way. */
-  private async assertNoneActive(ingestionId: string): Promise<void> {
-    for (const run of await this.activeRuns(ingestionId)) {
-      if (!(await this.hasEnded(run))) throw new RunActive(run.id);
-    }
-  }
-
-  private async hasEnded(run: ActiveRun & { forgotten: boolean }): Promise<boolean> {
-    if (!run.flow_run_id) return run.forgotten && this.settlement.settle(run, NEVER_SENT);
-    const end = await this.settlement.findEnded(run.flow_run_id);
-    if (!end) return false;
-    await this.settlement.settle(run, end);
-    return true;
-  }
-
-  private async activeRuns(ingestionId: string): Promise<(ActiveRun & { forgotten: boolean })[]> {
-    return rowsOf(
-      this.dataSource,
-      `SELECT id, flow_run_id, status, created_at < now() - make_interval(secs => $2) AS forgotten
-       FROM sluice_control.run WHERE ingestion_id = $1 AND status IN ('queued', 'running') ORDER BY created_at, id`,
-      [ingestionId, CLAIM_SECONDS],
-    );
-  }
-
-  private async queue(ingestionId: string): Promise<string> {
+  private async queue(row: IngestionRow, { trigger, parameters, assert }: StartRequest): Promise<string> {
     const id = randomUUID();
-    const sql = `INSERT INTO sluice_control.run (id, ingestion_id, trigger, status, metrics) VALUES ($1, $2, 'manual', 'queued', $3)`;
-    await this.dataSource.query(sql, [id, ingestionId, JSON.stringify(NO_METRICS)]).catch((error: unknown) => {
-      throw isOrphan(error) ? new IngestionNotFound(ingestionId) : error;
+    const values = [id, row.id, trigger, JSON.stringify(parameters), JSON.stringify(NO_METRICS)];
+    const insert = async (tx: SqlRunner) => {
+      await assert?.(tx, row);
+      await tx.query(QUEUE, values);
+    };
+    await this.dataSource.transaction(insert).catch((error: unknown) => {
+      throw isOrphan(error) ? new IngestionNotFound(row.id) : error;
     });
     return id;
   }
@@ -114,6 +102,9 @@ export class ManualTrigger {
   }
 }
 
+const QUEUE = `
+INSERT INTO sluice_control.run (id, ingestion_id, trigger, parameters, status, metrics) VALUES ($1, $2, $3, $4, 'queued', $5)`;
+
 interface FlowRunRequest {
   deploymentId: string;
   ingestionId: string;
@@ -125,17 +116,9 @@ function isMissing(error: unknown): boolean {
   return error instanceof OrchestrationUnavailable && error.reason === 'not_initialized';
 }
 
-const NEVER_SENT = { status: 'failed', because: 'It was never handed to Prefect.' } as const;
-
 function withoutDeployment(id: string): ValueError {
   return new ValueError(
     `Ingestion ${id} does not have a deployment. Please configure a schedule to enable execution.`,
     'schedule',
   );
-}
-
-function refuseLimits(body: TriggerInput): void {
-  const given = Object.entries(body).find(([, value]) => value !== undefined && value !== null)?.[0];
-  if (given !== undefined)
-    throw new ValueError(`${given} is not available yet. Leave it out to load all that is new.`, given);
 }

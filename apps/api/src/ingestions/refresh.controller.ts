@@ -1,0 +1,109 @@
+import { Body, Controller, HttpCode, Param, Post, Res } from '@nestjs/common';
+import { ApiAcceptedResponse, ApiBody, ApiExtraModels, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { IngestionService } from '@sluice/ingestion';
+import type { Response } from 'express';
+import { BASE, pathOf } from '../http/base-path';
+import { UuidPipe } from '../http/validation';
+import { LOCATION } from '../openapi/headers';
+import { BODY_PROBLEMS, Problems } from '../openapi/problems';
+import { RefreshEstimateAnswer, TriggeredAnswer } from './ingestion.answers';
+import { RefreshBody, RetryFilesBody } from './ingestion.bodies';
+
+const REFRESH_PROBLEMS = {
+  ...BODY_PROBLEMS,
+  400: 'It is not confirmed, the ingestion has no deployment, or (dry run) the source cannot be listed.',
+  404: 'No such ingestion.',
+  409: 'Another ingestion loads into the same table, a run is active (`run_id` says which), or another operation is under way.',
+  503: 'Prefect could not be used: it will not run.',
+} as const;
+const EXAMPLES = {
+  dry: { summary: 'What would happen', value: { dry_run: true } },
+  do: { summary: 'Do it', value: { confirm: true } },
+};
+const DRY = 'What would happen; nothing was done.';
+const ASIDE =
+  'The new table is built beside the old one, which stays readable until it is swapped, and whole if the run fails.';
+
+@ApiTags('ingestions')
+@ApiExtraModels(RefreshEstimateAnswer)
+@Controller(`${BASE}/ingestions/:id`)
+export class RefreshController {
+  constructor(private readonly ingestions: IngestionService) {}
+
+  @Post('refresh/full')
+  @HttpCode(202)
+  @ApiOperation({
+    operationId: 'refreshFull',
+    summary: 'Build the table anew from all files',
+    description: `${ASIDE} Needs \`confirm\`.`,
+  })
+  @ApiBody({ type: RefreshBody, examples: EXAMPLES })
+  @ApiOkResponse({ type: RefreshEstimateAnswer, description: DRY })
+  @ApiAcceptedResponse({ type: TriggeredAnswer, headers: LOCATION })
+  @Problems(REFRESH_PROBLEMS)
+  full(
+    @Param('id', UuidPipe) id: string,
+    @Body() body: RefreshBody,
+    @Res({ passthrough: true }) response: Response,
+  ): Promise<TriggeredAnswer | RefreshEstimateAnswer> {
+    return this.refresh(id, 'full', body, response);
+  }
+
+  @Post('refresh/new-only')
+  @HttpCode(202)
+  @ApiOperation({
+    operationId: 'refreshNewOnly',
+    summary: 'Build the table anew from the files that were never loaded',
+    description: `The rows that are in go, the history stays. ${ASIDE} Needs \`confirm\`.`,
+  })
+  @ApiBody({ type: RefreshBody, examples: EXAMPLES })
+  @ApiOkResponse({ type: RefreshEstimateAnswer, description: DRY })
+  @ApiAcceptedResponse({ type: TriggeredAnswer, headers: LOCATION })
+  @Problems(REFRESH_PROBLEMS)
+  newOnly(
+    @Param('id', UuidPipe) id: string,
+    @Body() body: RefreshBody,
+    @Res({ passthrough: true }) response: Response,
+  ): Promise<TriggeredAnswer | RefreshEstimateAnswer> {
+    return this.refresh(id, 'new_only', body, response);
+  }
+
+  @Post('files/retry')
+  @HttpCode(202)
+  @ApiOperation({
+    operationId: 'retryFiles',
+    summary: 'Try failed and quarantined files again',
+    description: 'All of them or some, whatever their next attempt; the run then loads all that is new.',
+  })
+  @ApiBody({ type: RetryFilesBody, required: false, examples: { all: { summary: 'All that failed', value: {} } } })
+  @ApiAcceptedResponse({ type: TriggeredAnswer, headers: LOCATION })
+  @Problems({
+    ...BODY_PROBLEMS,
+    400: 'No file has failed, a path is none that failed, or the ingestion has no deployment.',
+    404: 'No such ingestion.',
+    409: 'A run is active (`run_id` says which), or another operation is under way.',
+    503: 'Prefect could not be used: it will not run.',
+  })
+  async retry(
+    @Param('id', UuidPipe) id: string,
+    @Body() body: RetryFilesBody,
+    @Res({ passthrough: true }) response: Response,
+  ): Promise<TriggeredAnswer> {
+    const triggered = await this.ingestions.retryFiles(id, body);
+    response.location(pathOf.run(triggered.run_id));
+    return TriggeredAnswer.of(triggered);
+  }
+
+  private async refresh(
+    id: string,
+    scope: 'full' | 'new_only',
+    body: RefreshBody,
+    response: Response,
+  ): Promise<TriggeredAnswer | RefreshEstimateAnswer> {
+    const answer = await this.ingestions.refresh(id, scope, body);
+    response.status('run_id' in answer ? 202 : 200);
+    if (!('run_id' in answer)) return RefreshEstimateAnswer.of(answer);
+    response.location(pathOf.run(answer.run_id));
+    return TriggeredAnswer.of(answer);
+  }
+}

@@ -1,0 +1,69 @@
+import { inspect } from 'node:util';
+import { text } from 'node:stream/consumers';
+import {
+  DuckDb,
+  Files,
+  FileSource,
+  formatReaders,
+  previewOf,
+  SourceError,
+  type PreviewLine,
+  type PreviewTask,
+} from '@sluice/connectors';
+
+const FAILED = 1;
+
+/**
+ * Looks at files for the API: a task comes in (JSON on standard input, since it holds secrets), answers go out (see `PreviewLine`). It reads
+ * what strangers wrote, so it has no URL of a database and a bounded memory, and the API ends it after 10 s.
+ */
+async function main(): Promise<void> {
+  const task = JSON.parse(await text(process.stdin)) as PreviewTask;
+  const duckDb = duckDbOf(task);
+  try {
+    for await (const preview of previewOf({ ...partsOf(task, duckDb), signal: AbortSignal.timeout(task.deadlineMs) }))
+      await write({ preview });
+  } catch (error) {
+    if (!(error instanceof SourceError)) throw error;
+    await write({ fault: { message: error.message, path: 'source.path' } });
+  }
+}
+
+function partsOf({ source, format, schema, settings }: PreviewTask, duckDb: DuckDb) {
+  const folder = new FileSource({
+    path: source.path,
+    pattern: source.file_pattern,
+    roots: settings.SLUICE_FILE_ROOTS,
+    tempDir: settings.SLUICE_TEMP_DIR,
+    limits: { expandedBytes: settings.SLUICE_MAX_EXPANDED_BYTES, ratio: settings.SLUICE_MAX_EXPANSION_RATIO },
+  });
+  const limits = {
+    recordBytes: settings.SLUICE_MAX_RECORD_BYTES,
+    columns: settings.SLUICE_MAX_COLUMNS,
+    depth: settings.SLUICE_MAX_DEPTH,
+  };
+  return { files: new Files(folder, formatReaders(duckDb, limits), format), format, hints: schema };
+}
+
+function duckDbOf({ settings }: PreviewTask): DuckDb {
+  return new DuckDb({
+    memoryMb: settings.SLUICE_READER_MEMORY_MB,
+    threads: settings.SLUICE_READER_THREADS,
+    tempDir: settings.SLUICE_TEMP_DIR,
+  });
+}
+
+function write(line: PreviewLine): Promise<void> {
+  return new Promise((resolve, reject) => {
+    process.stdout.write(`${JSON.stringify(line)}\n`, (error) => (error ? reject(error) : resolve()));
+  });
+}
+
+// A look that was cut by time may still be under way: nobody waits for it.
+main().then(
+  () => process.exit(),
+  (error: unknown) => {
+    process.stderr.write(`${inspect(error)}\n`);
+    process.exit(FAILED);
+  },
+);

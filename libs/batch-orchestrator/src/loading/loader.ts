@@ -1,0 +1,154 @@
+import {
+  type Batch,
+  BadFile,
+  type Files,
+  type LoadedFile,
+  type LoadSession,
+  type Rejection,
+  RowRefused,
+  type SourceEntry,
+  UnknownColumns,
+} from '@sluice/connectors';
+import type { QualitySpec } from '@sluice/ingestion';
+import { Drift } from '../faults';
+import type { TableSchema } from '../schema/table-schema';
+import { refusedByServer } from '../tally';
+import { FileLoad, unfitDrift, type WorkItem } from './file-load';
+import { RejectionLimit } from './rejection-limit';
+import { Rejections } from './rejections';
+
+export interface FailedEntry {
+  entry: SourceEntry;
+  error: BadFile;
+}
+
+/** What became of a batch that was committed. */
+export interface BatchResult {
+  loaded: LoadedFile[];
+  /** First rejection of a loaded file that has any, by path. */
+  notes: Map<string, BadFile>;
+  failed: FailedEntry[];
+  /** The item that was not loaded, because the schema must change before; it and all after it come again. */
+  stoppedAt: { item: WorkItem; drift: Drift } | null;
+}
+
+export interface LoaderParts {
+  session: LoadSession;
+  files: Files;
+  schema: TableSchema;
+  quality: QualitySpec;
+  tempDir: string;
+  signal: AbortSignal;
+}
+
+/** Loads files into transactions. */
+export class Loader {
+  private readonly limit: RejectionLimit;
+
+  constructor(private readonly parts: LoaderParts) {
+    this.limit = new RejectionLimit(parts.quality);
+  }
+
+  /** One transaction: all of a batch that can be loaded commit together; what the server refuses together is tried in halves. */
+  async load(items: readonly WorkItem[]): Promise<BatchResult[]> {
+    try {
+      return [await this.once(items)];
+    } catch (error) {
+      if (!(error instanceof RowRefused)) throw error;
+      return items.length === 1 ? [refused(items[0] as WorkItem, error)] : this.inHalves(items);
+    }
+  }
+
+  /** Loads one file within a transaction that is under way. Raises `BadFile`, `Drift`. */
+  async loadInto(batch: Batch, item: WorkItem): Promise<{ file: LoadedFile; note: BadFile | null }> {
+    try {
+      return await this.copy(batch, item);
+    } catch (error) {
+      this.parts.signal.throwIfAborted();
+      if (error instanceof UnknownColumns) throw new Drift({ unknown: error.columns }, null);
+      throw unfitDrift(error, this.parts.schema, item.lenient) ?? error;
+    }
+  }
+
+  private async inHalves(items: readonly WorkItem[]): Promise<BatchResult[]> {
+    const middle = Math.ceil(items.length / 2);
+    const first = await this.load(items.slice(0, middle));
+    return first.some(({ stoppedAt }) => stoppedAt !== null)
+      ? first
+      : [...first, ...(await this.load(items.slice(middle)))];
+  }
+
+  private async once(items: readonly WorkItem[]): Promise<BatchResult> {
+    const result: BatchResult = { loaded: [], notes: new Map(), failed: [], stoppedAt: null };
+    await this.parts.session.batch(this.parts.schema.write, async (batch) => {
+      for (const item of items) {
+        this.parts.signal.throwIfAborted();
+        if (!(await this.loadOne(batch, item, result))) break;
+      }
+      return result.loaded;
+    });
+    return result;
+  }
+
+  /** A file's own fault is noted and does not stop the batch; false: the schema must change before it goes on. */
+  private async loadOne(batch: Batch, item: WorkItem, result: BatchResult): Promise<boolean> {
+    try {
+      const { file, note } = await this.loadInto(batch, item);
+      result.loaded.push(file);
+      if (note !== null) result.notes.set(item.entry.path, note);
+      return true;
+    } catch (error) {
+      if (error instanceof Drift) result.stoppedAt = { item, drift: error };
+      else if (error instanceof BadFile) result.failed.push({ entry: item.entry, error });
+      else throw error;
+      return result.stoppedAt === null;
+    }
+  }
+
+  private async copy(batch: Batch, item: WorkItem): Promise<{ file: LoadedFile; note: BadFile | null }> {
+    const { files, schema, tempDir, signal } = this.parts;
+    const readable = await files.open(item.entry);
+    const rejections = await Rejections.in(tempDir);
+    const load = new FileLoad(item, readable, schema, rejections, this.limit, signal);
+    try {
+      const file = await this.tries(batch, load);
+      const { first, count } = rejections;
+      return { file, note: first === null ? null : leftOut(item.entry.path, count, first) };
+    } finally {
+      load.close();
+      await rejections.close();
+      await readable.file.close();
+    }
+  }
+
+  /** Under `skip_rows` a row that the server refuses is left out and the file is read again. */
+  private async tries(batch: Batch, load: FileLoad): Promise<LoadedFile> {
+    for (;;) {
+      this.parts.signal.throwIfAborted();
+      try {
+        return await batch.file((write) => load.into(write));
+      } catch (error) {
+        if (!(error instanceof RowRefused)) throw error;
+        await load.takesOut(error);
+      }
+    }
+  }
+}
+
+function refused(item: WorkItem, error: RowRefused): BatchResult {
+  return {
+    loaded: [],
+    notes: new Map(),
+    failed: [{ entry: item.entry, error: refusedByServer(error, null) }],
+    stoppedAt: null,
+  };
+}
+
+function leftOut(path: string, count: number, first: Rejection): BadFile {
+  const { type, reason, line, column } = first;
+  const rows = count === 1 ? 'One row' : `${count} rows`;
+  return new BadFile(type, `${rows} of ${path} left out and kept in sluice.rejected_row. The first: ${reason}`, {
+    line,
+    column,
+  });
+}

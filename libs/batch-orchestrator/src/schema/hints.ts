@@ -1,0 +1,58 @@
+import { columnName, type ColumnType, DestinationError, type InferredColumn, widens } from '@sluice/connectors';
+import type { ColumnRecord, SchemaSpec } from '@sluice/ingestion';
+import type { KnownColumn } from './differences';
+import type { TargetTable } from './target-table';
+
+const GIVEN = 'Given by schema.columns.';
+
+/** What the person says of the columns: types by source name, all text, or the columns wholly given. */
+export class Hints {
+  constructor(private readonly spec: SchemaSpec) {}
+
+  /** The first columns of a table: those found, as the hints want them; with `given` exactly those of the hints. */
+  first(inferred: readonly InferredColumn[]): InferredColumn[] {
+    if (this.spec.mode === 'infer') return this.applied(inferred);
+    return Object.entries(this.spec.columns).map(([source, type]) => ({ source, type, why: GIVEN }));
+  }
+
+  applied(inferred: readonly InferredColumn[]): InferredColumn[] {
+    return inferred.map((column) => {
+      const type = this.spec.columns[column.source];
+      if (type !== undefined) return { source: column.source, type, why: GIVEN };
+      if (!this.spec.all_text || column.type === 'jsonb') return column;
+      return { source: column.source, type: 'text', why: 'schema.all_text is set.' };
+    });
+  }
+
+  /** A column of the newest schema version. */
+  known({ source, name, type, fields, locked = false }: ColumnRecord): KnownColumn {
+    const kept = { source, name, type: type as ColumnType, locked: locked || this.locks(source) };
+    return fields === undefined ? kept : { ...kept, fields };
+  }
+
+  locks(source: string): boolean {
+    return this.spec.locked || this.spec.columns[source] !== undefined;
+  }
+
+  /** A table that is there may have the very name of the file. */
+  nameFor(source: string, taken: ReadonlySet<string>, table: TargetTable | null): string {
+    return table?.has(source) === true && !taken.has(source) && !source.startsWith('_')
+      ? source
+      : columnName(source, taken);
+  }
+
+  /** Columns whose type the person has given a wider one since. Raises where the type given would lose values. */
+  widenings(columns: readonly KnownColumn[]): { column: string; type: ColumnType }[] {
+    return columns.flatMap(({ source, name, type, cast }) => {
+      const wanted = this.spec.columns[source];
+      if (wanted === undefined || wanted === type || cast !== undefined) return [];
+      if (widens(type, wanted)) return { column: name, type: wanted };
+      throw new DestinationError(
+        'schema_mismatch',
+        `schema.columns gives ${source} the type ${wanted}, but its column ${name} is ${type}, and a type is only ever widened. ` +
+          `Set it to ${type}, or alter the column yourself.`,
+        'never',
+      );
+    });
+  }
+}

@@ -1,0 +1,149 @@
+import type { Client } from 'pg';
+import type { Secret } from '@sluice/kernel';
+import type { LoadErrorType } from '../../errors';
+import type { TableName } from '../destination';
+import { connect, transaction } from './connect';
+import { isPrepared, prepare } from './own-schema';
+import { disclaimTable } from './own-tables';
+import { asDefinitionError, asDestinationError } from './pg-errors';
+import { nameOf } from './sql';
+import { relationOf } from './table-info';
+
+const CONNECT_MS = 3_000;
+/** What somebody who waits for an answer is kept waiting for locks. */
+const LOCK_MS = 5_000;
+
+/** A row that was left out of a file which is in. */
+export interface RejectedRow {
+  /** Its place in the pages. */
+  id: string;
+  loadId: string;
+  runId: string;
+  path: string;
+  record: number;
+  line: number | null;
+  column: string | null;
+  type: LoadErrorType;
+  reason: string;
+  raw: string;
+}
+
+export interface RejectedRowsQuery {
+  runId?: string;
+  path?: string;
+  /** The `id` to go on after. */
+  after: string | null;
+  limit: number;
+}
+
+/** $1: ingestion, $2: run, $3: path, $4: the id to go on after, $5: how many. */
+const REJECTED = `
+SELECT id, load_id AS "loadId", run AS "runId", path, record::float8, line::float8, column_name AS column, error_type AS type, reason, raw
+FROM sluice.rejected_row
+WHERE ingestion = $1 AND ($2::uuid IS NULL OR run = $2) AND ($3::text IS NULL OR path = $3 COLLATE "C") AND id > $4 ORDER BY id LIMIT $5`;
+
+/**
+ * What is asked and told about a destination outside of runs, on short-lived connections of its own. Every call raises `DestinationError` when the
+ * destination cannot be reached within seconds.
+ */
+export class DestinationAdmin {
+  private readonly open = new Set<Client>();
+
+  constructor(private readonly url: Secret) {}
+
+  /**
+   * Forgets which files of the ingestion are in, their rejected rows and its failed files, all or nothing. Since all would be loaded again, a table
+   * with rows needs `confirm`. Who still writes for this ingestion commits nothing any more.
+   */
+  forget(
+    ingestionId: string,
+    table: TableName,
+    { confirm }: { confirm: boolean },
+  ): Promise<'forgotten' | 'table_not_empty' | 'run_active'> {
+    return this.connected(`sluice forget ${ingestionId}`, async (client) => {
+      if (!(await isPrepared(client))) return 'forgotten';
+      await prepare(client);
+      return transaction(client, async () => {
+        if (!(await shutOut(client, ingestionId))) return 'run_active';
+        if (!confirm && (await hasRows(client, table))) return 'table_not_empty';
+        for (const name of ['ledger', 'rejected_row', 'failed_file'])
+          await client.query(`DELETE FROM sluice.${name} WHERE ingestion = $1`, [ingestionId]);
+        return 'forgotten';
+      });
+    });
+  }
+
+  /** Drops a table that Sluice made. Raises `DestinationError` (`schema_mismatch`) naming what depends on it. */
+  dropTable(ingestionId: string, table: TableName): Promise<'dropped' | 'not_ours' | 'missing' | 'run_active'> {
+    return this.connected(`sluice drop ${ingestionId}`, async (client) => {
+      const prepared = await isPrepared(client);
+      if (!prepared) return (await exists(client, table)) ? 'not_ours' : 'missing';
+      await prepare(client);
+      return transaction(client, async () => {
+        if (!(await shutOut(client, ingestionId))) return 'run_active';
+        const relation = await relationOf(client, table);
+        if (relation === null) return 'missing';
+        if (!relation.ours) return 'not_ours';
+        await client.query(`DROP TABLE ${nameOf(table)}`).catch((error: unknown) => {
+          throw asDefinitionError(error, `The table ${nameOf(table)}`);
+        });
+        await disclaimTable(client, table);
+        return 'dropped';
+      });
+    });
+  }
+
+  /** In the order in which they were rejected. */
+  rejectedRows(ingestionId: string, { runId, path, after, limit }: RejectedRowsQuery): Promise<RejectedRow[]> {
+    return this.connected(`sluice rejected ${ingestionId}`, async (client) => {
+      if (!(await isPrepared(client))) return [];
+      await prepare(client);
+      const values = [ingestionId, runId ?? null, path ?? null, after ?? '0', limit];
+      return (await client.query<RejectedRow>(REJECTED, values)).rows;
+    });
+  }
+
+  /** Ends what is still under way. */
+  async close(): Promise<void> {
+    await Promise.allSettled([...this.open].map((client) => client.end()));
+  }
+
+  private async connected<T>(name: string, work: (client: Client) => Promise<T>): Promise<T> {
+    const client = await connect(this.url, name, CONNECT_MS);
+    this.open.add(client);
+    try {
+      await client.query(`SET lock_timeout = ${LOCK_MS}`);
+      return await work(client);
+    } catch (error) {
+      throw asDestinationError(error);
+    } finally {
+      this.open.delete(client);
+      await client.end().catch(() => undefined);
+    }
+  }
+}
+
+/**
+ * Until the end of the transaction no run takes the lease, and none that had it before commits. False: one holds it and lives, or is not given up yet.
+ */
+async function shutOut(client: Client, ingestionId: string): Promise<boolean> {
+  await client.query('INSERT INTO sluice.lease (ingestion) VALUES ($1) ON CONFLICT DO NOTHING', [ingestionId]);
+  const free = await client.query<{ free: boolean }>(
+    `SELECT pg_try_advisory_xact_lock(hashtextextended('sluice lease ' || $1, 0)) OR expires_at < clock_timestamp() AS free
+     FROM sluice.lease WHERE ingestion = $2`,
+    [ingestionId, ingestionId],
+  );
+  if (free.rows[0]?.free !== true) return false;
+  await client.query('SELECT 1 FROM sluice.lease WHERE ingestion = $1 FOR UPDATE', [ingestionId]);
+  await client.query('UPDATE sluice.lease SET fence = fence + 1 WHERE ingestion = $1', [ingestionId]);
+  return true;
+}
+
+async function hasRows(client: Client, table: TableName): Promise<boolean> {
+  if (!(await exists(client, table))) return false;
+  return (await client.query(`SELECT FROM ${nameOf(table)} LIMIT 1`)).rowCount === 1;
+}
+
+async function exists(client: Client, table: TableName): Promise<boolean> {
+  return (await client.query('SELECT WHERE to_regclass($1) IS NOT NULL', [nameOf(table)])).rowCount === 1;
+}

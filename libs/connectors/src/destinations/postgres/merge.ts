@@ -1,0 +1,61 @@
+import { type Client, escapeIdentifier } from 'pg';
+import { LOAD_ID, RESCUED } from '../../column';
+import type { WriteOrder } from '../destination';
+import { asDestinationError, refusedRow } from './pg-errors';
+import { list, nameOf, tableLockSql } from './sql';
+import { PART, ROW, STAGING } from './staging';
+
+/**
+ * The staged rows go into the table. Of rows with one key the last one counts, by load id and place in its file; a row that is there already is
+ * written only when a value differs. One `INSERT ... ON CONFLICT` in the order of the keys: sorting costs less than it saves in the index, and
+ * took 0.9 times as long as the same without it, 0.8 times as long as UPDATE and INSERT (1,000,000 rows into 1,000,000, half of them new).
+ * Raises `RowRefused` when the rows of the batch taken together cannot be in.
+ */
+export async function merge(client: Client, order: WriteOrder): Promise<void> {
+  try {
+    await client.query(`ANALYZE ${STAGING}`);
+    await lockForMerge(client, order);
+    await client.query(mergeSql(order));
+  } catch (error) {
+    throw refusedRow(error) ?? asDestinationError(error);
+  }
+}
+
+/** One merge into a table at a time: two that write the same rows in different order would wait for each other. Until the transaction ends. */
+export async function lockForMerge(client: Client, { table }: Pick<WriteOrder, 'table'>): Promise<void> {
+  await client.query(tableLockSql(table, 'merge'));
+}
+
+/** Fills a table that is empty yet and has no unique index. */
+export function fillSql(order: WriteOrder): string {
+  const names = allColumns(order);
+  return `INSERT INTO ${nameOf(order.table)} (${list(names)}) ${lastOfEachKey(order, names)}`;
+}
+
+function mergeSql(order: WriteOrder): string {
+  const names = allColumns(order);
+  return `INSERT INTO ${nameOf(order.table)} AS old (${list(names)}) ${lastOfEachKey(order, names)}
+    ON CONFLICT (${list(order.keys)}) ${onConflict(order)}`;
+}
+
+function onConflict(order: WriteOrder): string {
+  const values = allColumns(order).filter((name) => name !== LOAD_ID && !order.keys.includes(name));
+  if (values.length === 0) return 'DO NOTHING';
+  const set = [...values, LOAD_ID].map((name) => `${escapeIdentifier(name)} = excluded.${escapeIdentifier(name)}`);
+  return `DO UPDATE SET ${set.join(', ')} WHERE ${differs(values)}`;
+}
+
+/** Compares what is stored, not what counts as equal: types without equality (json) too, and 1.0 is not 1.00. */
+function differs(names: readonly string[]): string {
+  const row = (from: string) => `ROW(${list(names, `${from}.`)})::record`;
+  return `${row('old')} OPERATOR(pg_catalog.*<>) ${row('excluded')}`;
+}
+
+function lastOfEachKey({ keys }: WriteOrder, names: readonly string[]): string {
+  const order = [list(keys), `${LOAD_ID} DESC`, `${PART} DESC`, `${ROW} DESC`].join(', ');
+  return `SELECT DISTINCT ON (${list(keys)}) ${list(names)} FROM ${STAGING} ORDER BY ${order}`;
+}
+
+function allColumns({ columns, rescued }: WriteOrder): string[] {
+  return [...columns.map(({ name }) => name), ...(rescued ? [RESCUED] : []), LOAD_ID];
+}

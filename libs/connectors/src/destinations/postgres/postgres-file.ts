@@ -1,0 +1,50 @@
+import type { LoadColumn } from '../../column';
+import type { Rejection, Sink } from '../../formats/format-reader';
+import type { FileWrite } from '../destination';
+import { copyText } from './copy-stream';
+import { forgetLoad } from './ledger';
+import { asDestinationError } from './pg-errors';
+import type { PostgresBatch } from './postgres-batch';
+import { COPY_REJECTED, rejectedFields } from './rejected-rows';
+
+/** One file of a batch; its savepoint begins with its first statement. */
+export class PostgresFile implements FileWrite {
+  /** Whether there is a savepoint to go back to. */
+  begun = false;
+  private parts = 0;
+
+  constructor(
+    private readonly batch: PostgresBatch,
+    readonly loadId: bigint,
+  ) {}
+
+  get numbered(): boolean {
+    return this.batch.numbered;
+  }
+
+  copy(columns: readonly LoadColumn[], write: (sink: Sink) => Promise<number>): Promise<number> {
+    return this.batch.copy(columns, write, { prefix: this.begin, part: this.parts++ });
+  }
+
+  async reject(path: string, rejections: AsyncIterable<Rejection>): Promise<void> {
+    const { client, holder } = this.batch;
+    const by = { loadId: this.loadId, ingestionId: holder.ingestionId, runId: holder.runId, path };
+    await copyText(client, `${this.begin()}${COPY_REJECTED}`, rejectedFields(by, rejections));
+  }
+
+  async replace(loadId: string): Promise<void> {
+    try {
+      await this.batch.deleteLoad(loadId, this.begin);
+      const { client, holder } = this.batch;
+      await forgetLoad(client, holder.ingestionId, loadId);
+    } catch (error) {
+      throw asDestinationError(error);
+    }
+  }
+
+  private readonly begin = (): string => {
+    if (this.begun) return '';
+    this.begun = true;
+    return this.batch.savepointSql();
+  };
+}

@@ -1,0 +1,28 @@
+import type { Rejection } from '../../formats/format-reader';
+import type { CopyField } from './copy-stream';
+
+const COLUMNS = 'load_id, ingestion, path, record, line, column_name, error_type, reason, raw, run';
+export const COPY_REJECTED = `COPY sluice.rejected_row (${COLUMNS}) FROM STDIN`;
+
+export interface RejectedBy {
+  loadId: bigint;
+  ingestionId: string;
+  runId: string;
+  path: string;
+}
+
+export async function* rejectedFields(
+  by: RejectedBy,
+  rejections: AsyncIterable<Rejection>,
+): AsyncGenerator<readonly CopyField[]> {
+  const loadId = by.loadId.toString();
+  for await (const { record, line, column, type, reason, raw } of rejections) {
+    const said = [record, line, storable(column), type, storable(reason), storable(raw)] as const;
+    yield [loadId, by.ingestionId, by.path, ...said, by.runId];
+  }
+}
+
+/** PostgreSQL's text has no NUL; its picture stands for it. */
+function storable<T extends string | null>(text: T): T {
+  return (text?.replaceAll('\0', '\u2400') ?? null) as T;
+}

@@ -1,0 +1,64 @@
+import { Readable } from 'node:stream';
+import { promisify } from 'node:util';
+import { crc32, inflateRaw } from 'node:zlib';
+import { Decompress } from 'fzstd';
+import bunzip2 from 'unbzip2-stream';
+import { BrokenAvro, tooLong } from './avro-faults';
+import { expandSnappy } from './snappy';
+
+/** Expands one block. Raises `BeyondLimit` when that is longer than `limit`, anything else when the block is broken. */
+export type Codec = (block: Buffer, limit: number) => Promise<Buffer>;
+
+/** By their names in a file's header (`avro.codec`). */
+export const AVRO_CODECS: Readonly<Partial<Record<string, Codec>>> = {
+  null: (block) => Promise.resolve(block),
+  deflate,
+  snappy: (block, limit) => Promise.resolve(checkedSnappy(block, limit)),
+  zstandard: (block, limit) => Promise.resolve(zstandard(block, limit)),
+  bzip2,
+};
+
+const inflate = promisify(inflateRaw) as (block: Buffer, options: { maxOutputLength: number }) => Promise<Buffer>;
+
+function deflate(block: Buffer, limit: number): Promise<Buffer> {
+  return inflate(block, { maxOutputLength: limit }).catch((error: unknown) => {
+    throw (error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE' ? tooLong(limit) : error;
+  });
+}
+
+/** Avro puts the checksum of the expanded bytes behind them. */
+function checkedSnappy(block: Buffer, limit: number): Buffer {
+  if (block.length < 4) throw new BrokenAvro('its Snappy data ends too early');
+  const expanded = expandSnappy(block.subarray(0, -4), limit);
+  if (crc32(expanded) !== block.readUInt32BE(block.length - 4)) throw new BrokenAvro('its checksum differs');
+  return expanded;
+}
+
+function zstandard(block: Buffer, limit: number): Buffer {
+  const parts = new Parts(limit);
+  new Decompress((part) => parts.add(part)).push(block, true);
+  return parts.all;
+}
+
+async function bzip2(block: Buffer, limit: number): Promise<Buffer> {
+  const parts = new Parts(limit);
+  for await (const part of Readable.from([block]).pipe(bunzip2()) as AsyncIterable<Buffer>) parts.add(part);
+  return parts.all;
+}
+
+class Parts {
+  private readonly parts: Uint8Array[] = [];
+  private size = 0;
+
+  constructor(private readonly limit: number) {}
+
+  get all(): Buffer {
+    return Buffer.concat(this.parts);
+  }
+
+  add(part: Uint8Array): void {
+    this.size += part.length;
+    if (this.size > this.limit) throw tooLong(this.limit);
+    this.parts.push(part);
+  }
+}

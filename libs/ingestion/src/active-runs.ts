@@ -1,0 +1,53 @@
+import { Injectable } from '@nestjs/common';
+import { OrchestrationUnavailable, RunActive } from '@sluice/kernel';
+import { rowsOf } from '@sluice/database';
+import { DataSource } from 'typeorm';
+import { CLAIM_SECONDS } from './operation-claims';
+import { type ActiveRun, RunSettlement } from './run-settlement';
+
+const ACTIVE = `
+SELECT id, flow_run_id, status, created_at < now() - make_interval(secs => $2) AS forgotten
+FROM sluice_control.run WHERE ingestion_id = $1 AND status IN ('queued', 'running') ORDER BY created_at, id`;
+
+const NEVER_SENT = { status: 'failed', because: 'It was never handed to Prefect.' } as const;
+
+type Listed = ActiveRun & { forgotten: boolean };
+
+/** The runs of an ingestion that stand in the way of what it is to do next. */
+@Injectable()
+export class ActiveRuns {
+  constructor(
+    private readonly dataSource: DataSource,
+    private readonly settlement: RunSettlement,
+  ) {}
+
+  /** Runs that have ended in Prefect without their process saying so do not count, and are ended here. Errors: `RunActive`, `OrchestrationUnavailable`. */
+  async assertNone(ingestionId: string): Promise<void> {
+    for (const run of await this.of(ingestionId)) {
+      if (!(await this.hasEnded(run))) throw new RunActive(run.id);
+    }
+  }
+
+  /** Likewise for what does not need Prefect: while it cannot be asked, the row's word counts. Errors: `RunActive`. */
+  async assertNoneKnown(ingestionId: string): Promise<void> {
+    for (const run of await this.of(ingestionId)) {
+      const ended = await this.hasEnded(run).catch((error: unknown) => {
+        if (error instanceof OrchestrationUnavailable) return false;
+        throw error;
+      });
+      if (!ended) throw new RunActive(run.id);
+    }
+  }
+
+  of(ingestionId: string): Promise<Listed[]> {
+    return rowsOf(this.dataSource, ACTIVE, [ingestionId, CLAIM_SECONDS]);
+  }
+
+  private async hasEnded(run: Listed): Promise<boolean> {
+    if (!run.flow_run_id) return run.forgotten && this.settlement.settle(run, NEVER_SENT);
+    const end = await this.settlement.findEnded(run.flow_run_id);
+    if (!end) return false;
+    await this.settlement.settle(run, end);
+    return true;
+  }
+}

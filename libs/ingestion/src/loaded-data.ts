@@ -1,0 +1,55 @@
+import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
+import { DestinationAdmin, DestinationError, type RejectedRow } from '@sluice/connectors';
+import { CONFIG, type Config, DestinationUnavailable } from '@sluice/kernel';
+import type { IngestionRow } from './ingestion.entity';
+
+type Here = Pick<IngestionRow, 'id' | 'destination'>;
+
+/** A page of the rows left out: `after` is the id of the last one before it. */
+export interface RejectedRowsRequest {
+  runId?: string;
+  path?: string;
+  after: string | null;
+  limit: number;
+}
+
+/** What lies in the destination on account of an ingestion, beside its runs. Connects when it is first needed. Errors: `DestinationUnavailable`. */
+@Injectable()
+export class LoadedData implements OnApplicationShutdown {
+  private readonly admin: DestinationAdmin;
+
+  constructor(@Inject(CONFIG) config: Config) {
+    this.admin = new DestinationAdmin(config.DESTINATION_URL);
+  }
+
+  /** The ledger of the ingestion goes; `confirm`: even if its table holds rows. */
+  forget(row: Here, confirm: boolean): Promise<'forgotten' | 'table_not_empty' | 'run_active'> {
+    return reached(this.admin.forget(row.id, tableOf(row), { confirm }));
+  }
+
+  /** The table goes, if Sluice made it. */
+  dropTable(row: Here): Promise<'dropped' | 'not_ours' | 'missing' | 'run_active'> {
+    return reached(this.admin.dropTable(row.id, tableOf(row)));
+  }
+
+  rejectedRows(ingestionId: string, request: RejectedRowsRequest): Promise<RejectedRow[]> {
+    return reached(this.admin.rejectedRows(ingestionId, request));
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    await this.admin.close();
+  }
+}
+
+function tableOf({ destination: { schema, table } }: Here): { schema: string; table: string } {
+  return { schema, table };
+}
+
+async function reached<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    if (!(error instanceof DestinationError)) throw error;
+    throw new DestinationUnavailable(`The destination could not be used: ${error.message}`, { cause: error });
+  }
+}

@@ -1,0 +1,102 @@
+import { Injectable } from '@nestjs/common';
+import { ValueError } from '@sluice/kernel';
+import { rowsOf } from '@sluice/database';
+import { DataSource } from 'typeorm';
+import { IngestionReads } from './ingestion-reads';
+import type { RefreshInput, RetryInput, TriggerInput } from './inputs';
+import { RefreshEstimation } from './refresh-estimation';
+import { onlyKnown } from './rules';
+import { shown } from './rules/refuse';
+import { loadWindow } from './rules/window';
+import { RunStarter } from './run-starter';
+import { TableSharing } from './table-sharing';
+import type { RunParameters } from './types';
+import type { RefreshEstimate, Triggered } from './views';
+
+export type RefreshScope = Extract<RunParameters, { kind: 'refresh' }>['scope'];
+
+const MAX_PATHS = 1_000;
+
+/** What can be run by hand: all that is new, a part of it, the table anew, what failed. Each is one run, started the same way. */
+@Injectable()
+export class ManualRuns {
+  constructor(
+    private readonly dataSource: DataSource,
+    private readonly starter: RunStarter,
+    private readonly ingestions: IngestionReads,
+    private readonly sharing: TableSharing,
+    private readonly estimation: RefreshEstimation,
+  ) {}
+
+  async trigger(ingestionId: string, body: TriggerInput = {}): Promise<Triggered> {
+    return this.starter.start(ingestionId, { trigger: 'manual', parameters: loadWindow(body) });
+  }
+
+  async refresh(
+    ingestionId: string,
+    scope: RefreshScope,
+    body: RefreshInput = {},
+  ): Promise<Triggered | RefreshEstimate> {
+    onlyKnown('', body, ['confirm', 'dry_run']);
+    if (body.dry_run === true) return this.estimate(ingestionId, scope);
+    if (body.confirm !== true) throw unconfirmed(scope);
+    return this.starter.start(ingestionId, {
+      trigger: 'refresh',
+      parameters: { kind: 'refresh', scope },
+      assert: (tx, row) => this.sharing.assertAlone(tx, row),
+    });
+  }
+
+  async retry(ingestionId: string, body: RetryInput = {}): Promise<Triggered> {
+    onlyKnown('', body, ['paths']);
+    const paths = body.paths === undefined ? null : [...new Set(body.paths)];
+    await this.ingestions.find(ingestionId);
+    if (paths === null) await this.assertAnyFailed(ingestionId);
+    else await this.assertFailed(ingestionId, paths);
+    return this.starter.start(ingestionId, { trigger: 'retry', parameters: { kind: 'retry', paths } });
+  }
+
+  private async estimate(ingestionId: string, scope: RefreshScope): Promise<RefreshEstimate> {
+    const row = await this.ingestions.find(ingestionId);
+    await this.sharing.assertAlone(this.dataSource, row);
+    return this.estimation.of(row, scope);
+  }
+
+  private async assertAnyFailed(ingestionId: string): Promise<void> {
+    if ((await rowsOf(this.dataSource, `${FAILED} LIMIT 1`, [ingestionId])).length > 0) return;
+    throw new ValueError(`No file of ingestion ${ingestionId} has failed: there is nothing to try again.`, 'paths');
+  }
+
+  private async assertFailed(ingestionId: string, paths: string[]): Promise<void> {
+    if (paths.length === 0)
+      throw new ValueError('paths [] is empty. Leave it out to try all that failed again.', 'paths');
+    if (paths.length > MAX_PATHS)
+      throw new ValueError(`paths holds ${paths.length} paths. At most ${MAX_PATHS}.`, 'paths');
+    const found = await rowsOf<{ path: string }>(this.dataSource, `${FAILED} AND path = ANY ($2)`, [
+      ingestionId,
+      paths,
+    ]);
+    const failed = new Set(found.map(({ path }) => path));
+    const other = paths.find((path) => !failed.has(path));
+    if (other === undefined) return;
+    throw new ValueError(
+      `paths ${shown(other)} is no failed file of this ingestion. GET /api/v1/ingestions/${ingestionId}/files shows which files failed.`,
+      'paths',
+    );
+  }
+}
+
+const FAILED = `
+SELECT path FROM sluice_control.processed_file WHERE ingestion_id = $1 AND status IN ('failed', 'quarantined')`;
+
+const DOES = {
+  full: 'The table would be built anew from all files.',
+  new_only: 'The table would be built anew from the files that were never loaded; its rows would go.',
+} as const satisfies Record<RefreshScope, string>;
+
+function unconfirmed(scope: RefreshScope): ValueError {
+  return new ValueError(
+    `confirm is not true. ${DOES[scope]} Send {"confirm": true} to do it, or {"dry_run": true} to see how much it is.`,
+    'confirm',
+  );
+}
