@@ -20,9 +20,16 @@ export async function chaos(options: ChaosOptions, print: Print): Promise<number
     `seed ${seed}: ${kills} kills, ${stops} stops, ${doubles} double starts${control ? `, control ${control}` : ''}`,
   );
   let next = 0;
-  const goesOn = () => Date.now() < deadline && !reached(totals, options);
-  const lane = (index: number) => playLane(index, options, { totals, goesOn, draw: () => next++, print });
-  await Promise.all(Array.from({ length: options.lanes }, (_, index) => lane(index)));
+  const broken: unknown[] = [];
+  const goesOn = () => broken.length === 0 && Date.now() < deadline && !reached(totals, options);
+  const lanes = Array.from({ length: options.lanes }, (_, index) =>
+    playLane(index, options, { totals, goesOn, draw: () => next++, print }).catch((error: unknown) =>
+      broken.push(error),
+    ),
+  );
+  // The others finish their rounds: their databases must not go away under them.
+  await Promise.all(lanes);
+  if (broken.length > 0) throw broken[0] as Error;
   for (const line of totals.summary()) print(line);
   const seconds = Math.round((Date.now() - begun) / 1000);
   const [code, sentence] = judgement(totals, options);
@@ -65,7 +72,7 @@ function judgement(totals: Totals, options: ChaosOptions): [number, string] {
     return wrong > 0
       ? [0, `The control is wrong in ${wrong} of ${totals.rounds} rounds, as it must be.`]
       : [1, 'The control was not found wrong: these rounds prove nothing.'];
-  if (wrong > 0 || totals.hung > 0) return [1, 'WRONG.'];
+  if (wrong > 0 || totals.hung.length > 0) return [1, 'WRONG.'];
   if (!reached(totals, options)) return [1, 'Nothing was wrong, but the time was over before enough was tried.'];
   if (totals.killsInTransaction * 2 < totals.kills) return [1, 'Too few kills hit an open transaction.'];
   return [0, 'No row lost, no row doubled.'];

@@ -71,11 +71,11 @@ export class Child {
     await this.exited;
   }
 
-  /** How it ended; whoever does not end is killed. */
-  async end(): Promise<Ending> {
+  /** How it ended; whoever does not end is looked at by `late` and killed. */
+  async end(late: () => Promise<void>): Promise<Ending> {
     const tooLate = setTimeout(() => {
       this.hung = true;
-      this.child.kill('SIGKILL');
+      void late().finally(() => this.child.kill('SIGKILL'));
     }, END_MS);
     await this.exited;
     clearTimeout(tooLate);

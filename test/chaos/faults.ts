@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Child, Ending, Runners } from './child';
 import type { Random } from './random';
 import type { Stage } from './stage';
-import { stepOf, untilStep, untilWaiting } from './steps';
+import { everybody, type Step, stepOf, untilStep, untilWaiting } from './steps';
 import type { Totals } from './totals';
 
 export interface Scene {
@@ -14,7 +14,7 @@ export interface Scene {
   ingestionId: string;
 }
 
-export const FAULTS = { kill: 60, freeze: 17, double: 17, none: 6 } as const;
+export const FAULTS = { kill: 65, freeze: 20, double: 12, none: 3 } as const;
 export type Fault = keyof typeof FAULTS;
 
 /** One or more runs of the ingestion, disturbed like this. None of them runs any more afterwards. */
@@ -37,10 +37,10 @@ async function begun({ runners, ingestionId }: Scene, flowRunId?: string): Promi
   return child;
 }
 
-async function ended({ totals }: Scene, child: Child): Promise<Ending> {
-  const ending = await child.end();
-  if (ending === 'hung') totals.hung++;
-  return ending;
+async function ended({ stage, totals, ingestionId }: Scene, child: Child): Promise<Ending> {
+  return child.end(async () => {
+    totals.hung.push(`a run of ${ingestionId} (${child.runId ?? 'not entered'}): ${await everybody(stage)}`);
+  });
 }
 
 async function killOne(scene: Scene): Promise<void> {
@@ -49,23 +49,28 @@ async function killOne(scene: Scene): Promise<void> {
   await ended(scene, child);
 }
 
-const AIMS = { anywhere: 20, transaction: 35, ledger: 25, commit: 10, merge: 10 } as const;
+const AIMS = { anywhere: 15, transaction: 15, copy: 30, merge: 10, ledger: 15, commit: 15 } as const;
+const AT = {
+  transaction: ({ open }: Step) => open,
+  copy: ({ name }: Step) => name === 'COPY',
+  // Who only appends has none, and is killed at the ledger.
+  merge: ({ name }: Step) => name === 'the merge' || name === 'the swap' || name === 'the ledger',
+};
 const ANYWHERE_MS = 500;
-const LATER_MS = 60;
+const LATER_MS = 30;
 const COMMIT_MS = 4;
 
 async function killAtSomeTime(scene: Scene, child: Child): Promise<void> {
   const { random, stage } = scene;
   const aim = random.weighted(AIMS);
-  const later = random.chance(0.7) ? random.between(0, LATER_MS) : 0;
+  const later = random.chance(0.5) ? random.between(0, LATER_MS) : 0;
   const soon = random.between(0, COMMIT_MS);
   if (aim === 'ledger') return holdingLedger(scene, child, () => kill(scene, child));
   if (aim === 'commit') {
     await holdingLedger(scene, child, () => Promise.resolve());
     await pause(soon);
   } else if (aim === 'anywhere') await pause(random.between(0, ANYWHERE_MS));
-  else if (aim === 'merge') await untilStep(stage.destination, child, ({ name }) => /merge|swap/.test(name));
-  else if (await untilStep(stage.destination, child, ({ open }) => open)) await pause(later);
+  else if (await untilStep(stage.destination, child, AT[aim])) await pause(later);
   await kill(scene, child);
 }
 

@@ -16,7 +16,7 @@ export interface SourceFile {
 
 const HEADER = 'path,version,line,key,value\n';
 const SHARED_KEYS = 20_000;
-const ROWS = { least: 2_000, most: 24_000 };
+const ROWS = { least: 1_000, most: 30_000 };
 const PRIVATE_KEYS = 1_000_000;
 
 export function keyOf({ firstKey }: SourceFile, line: number): number {
@@ -43,7 +43,7 @@ export class SourceFolder {
 
   /** What happens between two runs. */
   async pass(): Promise<void> {
-    for (let i = this.random.between(this.files.size === 0 ? 1 : 0, 3); i > 0; i--) await this.arrive();
+    for (let i = this.random.between(1, 2); i > 0; i--) await this.arrive();
     if (this.changes() && this.random.chance(0.6)) await this.change();
     if (this.mode.write === 'overwrite' && this.files.size > 2 && this.random.chance(0.3)) await this.vanish();
   }

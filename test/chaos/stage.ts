@@ -58,6 +58,8 @@ export async function openStage(options: { batchFiles: number; control: Control 
 
 async function connected(url: string): Promise<Client> {
   const client = new Client({ connectionString: url, application_name: 'chaos' });
+  // A connection that breaks is met by its next use.
+  client.on('error', () => undefined);
   await client.connect();
   // Whoever is called `sluice` would otherwise find their own schema before `public`.
   await client.query('SET search_path = public');

@@ -10,7 +10,8 @@ export interface Step {
 }
 
 interface Activity {
-  state: string;
+  /** `null` while the connection is being made. */
+  state: string | null;
   query: string;
   waits: boolean;
 }
@@ -49,10 +50,21 @@ export async function stepOf(client: Client, child: Child): Promise<Step> {
 }
 
 function named({ state, query }: Activity): Step {
+  if (state === null) return { name: 'no connection', open: false };
   const statement = STATEMENTS.find(([, pattern]) => pattern.test(query))?.[0] ?? 'a question';
   if (state === 'active') return { name: statement, open: WRITING.has(statement) };
   if (state.startsWith('idle in transaction')) return { name: `in the transaction, after ${statement}`, open: true };
   return { name: 'no transaction', open: false };
+}
+
+/** Who does what on the server, for a person who looks for the reason of a run that hangs. */
+export async function everybody({ destination }: { destination: Client }): Promise<string> {
+  const { rows } = await destination.query<{ line: string }>(
+    `SELECT format('%s %s [%s %s %s, waits for %s]: %s', datname, application_name, pid, state, coalesce(wait_event, 'nothing'), pg_blocking_pids(pid),
+       left(regexp_replace(query, '\s+', ' ', 'g'), 100)) AS line
+     FROM pg_stat_activity WHERE datname IS NOT NULL AND pid <> pg_backend_pid() ORDER BY 1`,
+  );
+  return rows.map(({ line }) => `\n      ${line}`).join('');
 }
 
 const PATIENCE_MS = 30_000;

@@ -10,7 +10,7 @@ export class Totals {
   doubles = 0;
   lost = 0;
   doubled = 0;
-  hung = 0;
+  readonly hung: string[] = [];
   readonly wrongRounds: string[] = [];
   private readonly endings = new Map<string, number>();
   private readonly steps = new Map<string, number>();
@@ -44,7 +44,8 @@ export class Totals {
       ...histogram.map(([name, count]) => `  ${String(count).padStart(5)}  ${name}`),
       `SIGSTOP beyond the lease: ${this.stops}; once awake, the run ended as ${list(this.endings)}`,
       `double starts: ${this.doubles}`,
-      `runs that hung: ${this.hung}`,
+      `runs that hung: ${this.hung.length}`,
+      ...this.hung.map((line) => `  ${line}`),
       `rows lost: ${this.lost}, rows doubled: ${this.doubled}, rounds wrong: ${this.wrongRounds.length}`,
       ...this.wrongRounds.map((line) => `  ${line}`),
     ];

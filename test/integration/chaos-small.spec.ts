@@ -50,7 +50,7 @@ async function killedAtLedger(stage: Stage, ingestionId: string, source: SourceF
 async function runOnce(stage: Stage, ingestionId: string): Promise<void> {
   const child = new Child(stage.env);
   await child.go(ingestionId);
-  expect(await child.end()).toMatchObject({ kind: 'ended', outcome: { status: 'success' } });
+  expect(await child.end(() => Promise.resolve())).toMatchObject({ kind: 'ended', outcome: { status: 'success' } });
   await untilNobody(stage.destination);
 }
 
