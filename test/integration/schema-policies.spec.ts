@@ -242,22 +242,29 @@ describe('a table that somebody else has made', () => {
   it('takes values of types that only the server can read, and says which value it refuses', async () => {
     await plane.rows(
       `CREATE TYPE mood AS ENUM ('fine', 'bad'); CREATE DOMAIN positive AS integer CHECK (VALUE > 0);
-       CREATE TABLE t (at inet, price money, m mood, n positive, _load_id bigint)`,
+       CREATE TABLE t (at inet, price interval, m mood, n positive, _load_id bigint)`,
     );
     const { outcomes } = await runs(
       { on_schema_change: 'fail' },
-      { 'a.csv': 'at,price,m,n\n10.0.0.1,12.50,fine,1\n' },
-      { 'b.csv': 'at,price,m,n\nnowhere,1,fine,1\n' },
+      { 'a.csv': 'at,price,m,n\n10.0.0.1,2 days,fine,1\n' },
+      { 'b.csv': 'at,price,m,n\nnowhere,1 day,fine,1\n' },
     );
     expect(outcomes[0]?.errors).toEqual([]);
     expect(await plane.rows('SELECT at::text, price::text, m::text, n FROM t')).toEqual([
-      { at: '10.0.0.1/32', price: '$12.50', m: 'fine', n: 1 },
+      { at: '10.0.0.1/32', price: '2 days', m: 'fine', n: 1 },
     ]);
     expect(outcomes[1]).toMatchObject({
       status: 'failed',
       errors: [{ message: expect.stringContaining('nowhere') as string }],
     });
     await plane.rows('DROP TABLE t; DROP TYPE mood; DROP DOMAIN positive');
+  });
+
+  it('with a column of money is refused, for the server would round what is written there', async () => {
+    await plane.rows('CREATE TABLE t (price money, _load_id bigint)');
+    const { outcomes } = await runs({}, { 'a.csv': 'price\n1.005\n' });
+    expect(outcomes[0]).toMatchObject({ status: 'failed', errors: [{ error_type: 'schema_mismatch' }] });
+    expect(await plane.rows('SELECT 1 FROM t')).toEqual([]);
   });
 
   it.each(['ignore', 'fail'] as const)('is never altered under %s', async (on_schema_change) => {

@@ -1,6 +1,6 @@
 import { BadFile, type LedgerEntry, type ListingCounts, type TouchedEntry } from '@sluice/connectors';
 import type { FileRecord, RunMetrics } from '@sluice/ingestion';
-import type { RunParts } from './ingestion-run';
+import type { RunParts } from './run-parts';
 import type { BatchResult, FailedEntry } from './loading/loader';
 import type { RunRequest } from './run';
 import { holdBackOf } from './selection';

@@ -2,37 +2,22 @@ import {
   BadFile,
   type Batch,
   DestinationError,
-  type Files,
   type ListingCounts,
   type LoadedFile,
-  type LoadSession,
   RowRefused,
 } from '@sluice/connectors';
-import type { RunRecorder } from '@sluice/ingestion';
 import { Drift, FilesChanged, NothingListed, RunAborted } from './faults';
 import { FileHistory, mib } from './file-history';
-import type { BatchResult, Loader } from './loading/loader';
+import type { BatchResult } from './loading/loader';
 import type { WorkItem } from './loading/file-load';
 import { QualityGates } from './quality-gates';
 import type { RunRequest } from './run';
-import type { TableSchema } from './schema/table-schema';
+import type { RunParts } from './run-parts';
 import { holdBackOf, selected } from './selection';
-import type { Tally } from './tally';
-import { allWork, type BatchBudget, newWork, WorkQueue } from './work';
+import { allWork, newWork, WorkQueue } from './work';
 
 /** Files looked at before a table is made. */
 const SAMPLE_FILES = 20;
-
-export interface RunParts {
-  session: LoadSession;
-  recorder: RunRecorder;
-  files: Files;
-  schema: TableSchema;
-  loader: Loader;
-  tally: Tally;
-  budget: BatchBudget;
-  signal: AbortSignal;
-}
 
 /** One run under its lease: discover, plan, load, commit. */
 export class IngestionRun {

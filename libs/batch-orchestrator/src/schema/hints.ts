@@ -17,7 +17,7 @@ export class Hints {
 
   applied(inferred: readonly InferredColumn[]): InferredColumn[] {
     return inferred.map((column) => {
-      const type = this.spec.columns[column.source];
+      const type = this.given(column.source);
       if (type !== undefined) return { source: column.source, type, why: GIVEN };
       if (!this.spec.all_text || column.type === 'jsonb') return column;
       return { source: column.source, type: 'text', why: 'schema.all_text is set.' };
@@ -30,8 +30,13 @@ export class Hints {
     return fields === undefined ? kept : { ...kept, fields };
   }
 
+  /** A file may have a column called `constructor`. */
+  private given(source: string): ColumnType | undefined {
+    return Object.hasOwn(this.spec.columns, source) ? this.spec.columns[source] : undefined;
+  }
+
   locks(source: string): boolean {
-    return this.spec.locked || this.spec.columns[source] !== undefined;
+    return this.spec.locked || this.given(source) !== undefined;
   }
 
   /** A table that is there may have the very name of the file. */
@@ -44,7 +49,7 @@ export class Hints {
   /** Columns whose type the person has given a wider one since. Raises where the type given would lose values. */
   widenings(columns: readonly KnownColumn[]): { column: string; type: ColumnType }[] {
     return columns.flatMap(({ source, name, type, cast }) => {
-      const wanted = this.spec.columns[source];
+      const wanted = this.given(source);
       if (wanted === undefined || wanted === type || cast !== undefined) return [];
       if (widens(type, wanted)) return { column: name, type: wanted };
       throw new DestinationError(

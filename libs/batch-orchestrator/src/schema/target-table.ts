@@ -41,10 +41,10 @@ export class TargetTable {
     return this.info.columns.find((column) => column.name === name);
   }
 
-  /** The column as the table takes it: its own type, whatever the file says. `null`: there is none, or the server alone writes it. */
+  /** The column as the table takes it: its own type, whatever the file says. `null`: there is none that can be written faithfully. */
   adapt(column: LoadColumn): LoadColumn | null {
     const found = this.column(column.name);
-    if (found === undefined || found.generated || isOwn(found.name)) return null;
+    if (found === undefined || found.generated || isOwn(found.name) || ROUNDING.has(found.type)) return null;
     const { source, name, fields } = column;
     const kept = { source, name, ...(fields !== undefined && found.encodes === 'jsonb' && { fields }) };
     if (found.encodes === null) return { ...kept, type: 'text', cast: found.type };
@@ -81,6 +81,9 @@ export class TargetTable {
     );
   }
 }
+
+/** The server rounds texts it casts to these without a word. */
+const ROUNDING: ReadonlySet<string> = new Set(['money']);
 
 function isOwn(name: string): boolean {
   return name === LOAD_ID || name === RESCUED;

@@ -38,7 +38,7 @@ export interface CsvDialect {
   header: boolean;
   /** Lines before the header or the first row. */
   skip: number;
-  /** UTF-16 and UTF-8 are told by their byte order mark or found valid; the others must be given, for a guess could change values. */
+  /** Unless it is given, each file's byte order mark decides, else UTF-8; the others are never guessed, for a guess could change values. */
   encoding: Encoding;
   /** Unquoted words that stand for NULL, beside the empty value. Case matters. */
   nulls: readonly string[];
@@ -126,13 +126,9 @@ export interface OpenedFile {
   /** Sends all rows as binary COPY tuples (without signature and trailer). Returns the number of rows sent. Raises `BadFile`, `UnknownColumns`. */
   copyTo(order: CopyOrder): Promise<number>;
   /** Which record, on which line, the n-th row sent (from 1) was, with the same `refused`; for a row the server refused. */
-  locate(
-    sent: number,
-    refused: ReadonlyMap<number, Refusal>,
-  ): Promise<{ record: number; line: number | null } | null>;
+  locate(sent: number, refused: ReadonlyMap<number, Refusal>): Promise<{ record: number; line: number | null } | null>;
   close(): void;
 }
-
 
 /** Reads one format. All failures of the file itself are `BadFile` with line and column. */
 export abstract class FormatReader {

@@ -1,11 +1,26 @@
+import type { Client } from 'pg';
 import type { LoadColumn } from '../../column';
 import type { Rejection, Sink } from '../../formats/format-reader';
 import type { FileWrite } from '../destination';
 import { copyText } from './copy-stream';
-import { forgetLoad } from './ledger';
+import { forgetLoad, type Holder } from './ledger';
 import { asDestinationError } from './pg-errors';
-import type { PostgresBatch } from './postgres-batch';
 import { COPY_REJECTED, rejectedFields } from './rejected-rows';
+
+/** What a file needs of the batch it belongs to. */
+interface FileHome {
+  readonly client: Client;
+  readonly holder: Holder;
+  readonly numbered: boolean;
+  /** `prefix` gives the statement that must go first, once. `part` counts the COPYs of the file. */
+  copy(
+    columns: readonly LoadColumn[],
+    write: (sink: Sink) => Promise<number>,
+    options: { prefix: () => string; part: number },
+  ): Promise<number>;
+  deleteLoad(loadId: string, prefix: () => string): Promise<void>;
+  savepointSql(): string;
+}
 
 /** One file of a batch; its savepoint begins with its first statement. */
 export class PostgresFile implements FileWrite {
@@ -14,7 +29,7 @@ export class PostgresFile implements FileWrite {
   private parts = 0;
 
   constructor(
-    private readonly batch: PostgresBatch,
+    private readonly batch: FileHome,
     readonly loadId: bigint,
   ) {}
 

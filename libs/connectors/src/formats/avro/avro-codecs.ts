@@ -1,7 +1,8 @@
 import { promisify } from 'node:util';
 import { crc32, inflateRaw } from 'node:zlib';
-import { Decompress } from 'fzstd';
-import bunzip2 from 'unbzip2-stream';
+import { bunzip2 } from '../../expansion/bzip2/bunzip2';
+import type { Chunks } from '../../expansion/chunks';
+import { unzstd } from '../../expansion/zstd/unzstd';
 import { BrokenAvro, tooLong } from './avro-faults';
 import { expandSnappy } from './snappy';
 
@@ -13,8 +14,8 @@ export const AVRO_CODECS: Readonly<Partial<Record<string, Codec>>> = {
   null: (block) => Promise.resolve(block),
   deflate,
   snappy: (block, limit) => Promise.resolve(checkedSnappy(block, limit)),
-  zstandard: (block, limit) => Promise.resolve(zstandard(block, limit)),
-  bzip2,
+  zstandard: expandedBy(unzstd),
+  bzip2: expandedBy(bunzip2),
 };
 
 const inflate = promisify(inflateRaw) as (block: Buffer, options: { maxOutputLength: number }) => Promise<Buffer>;
@@ -33,27 +34,18 @@ function checkedSnappy(block: Buffer, limit: number): Buffer {
   return expanded;
 }
 
-function zstandard(block: Buffer, limit: number): Buffer {
-  const parts = new Parts(limit);
-  new Decompress((part) => parts.add(part)).push(block, true);
-  return parts.all;
+/** By what files are expanded with, so that checksums are verified here too. */
+function expandedBy(expand: (chunks: Chunks) => AsyncGenerator<Buffer>): Codec {
+  return async (block, limit) => {
+    const parts = new Parts(limit);
+    for await (const part of expand(only(block))) parts.add(part);
+    return parts.all;
+  };
 }
 
-function bzip2(block: Buffer, limit: number): Promise<Buffer> {
-  const parts = new Parts(limit);
-  const stream = bunzip2();
-  return new Promise((resolve, reject) => {
-    stream.on('error', reject).on('end', () => resolve(parts.all));
-    stream.on('data', (part: Buffer) => {
-      try {
-        parts.add(part);
-      } catch (error) {
-        stream.destroy();
-        reject(error instanceof Error ? error : new Error(String(error)));
-      }
-    });
-    stream.end(block);
-  });
+async function* only(block: Buffer): AsyncGenerator<Buffer> {
+  yield block;
+  await Promise.resolve();
 }
 
 class Parts {

@@ -61,3 +61,7 @@ function asText<V>(form: Form<V>): (value: V) => Buffer | null {
     return text.includes(0) || form.flaw(value) === NO_UTF8 ? null : text;
   };
 }
+
+/** A form whose values are only known to itself. */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- each form gets back only what it read itself.
+export type AnyForm = Form<any>;

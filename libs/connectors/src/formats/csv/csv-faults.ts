@@ -1,6 +1,6 @@
 import { BadFile } from '../../errors';
 import { type RowFault, shown } from '../bad-rows';
-import type { CsvField } from './csv-tokenizer';
+import type { CsvField } from './csv-field';
 
 /** Sentences on what is wrong with a row of CSV. */
 

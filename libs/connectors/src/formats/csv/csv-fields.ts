@@ -3,7 +3,7 @@ import type { RowTail } from '../../copy/row-tail';
 import type { LoadColumn } from '../../column';
 import { BadFile, UnknownColumns } from '../../errors';
 import type { CsvDialect, ReadPlan } from '../format-reader';
-import type { CsvField } from './csv-tokenizer';
+import type { CsvField } from './csv-field';
 
 const TEXTS: readonly string[] = ['text', 'character varying', 'character'];
 

@@ -4,7 +4,8 @@ import { isStorable, unstorable } from '../bytes';
 import type { CsvDialect } from '../format-reader';
 import type { TextLimits } from '../text-pass';
 import { signsOf } from './csv-signs';
-import { type CsvField, CsvTokenizer, type RowEnd } from './csv-tokenizer';
+import type { CsvField } from './csv-field';
+import { CsvTokenizer, type RowEnd } from './csv-tokenizer';
 
 const LF = 10;
 const CR = 13;

@@ -3,9 +3,11 @@ import { PASSED_OVER } from '../bad-rows';
 import type { CsvDialect, FileInput } from '../format-reader';
 import { ColumnEvidence, type ReadingForms, readingForms } from '../inference';
 import { passOver, type TextLimits } from '../text-pass';
+import { ofThisFile } from './csv-dialect';
 import { CsvPass, startOf } from './csv-pass';
 import { NullWords, signsOf } from './csv-signs';
-import { type CsvField, CsvTokenizer, type RowEnd } from './csv-tokenizer';
+import type { CsvField } from './csv-field';
+import { CsvTokenizer, type RowEnd } from './csv-tokenizer';
 
 /** A value of the row being read. */
 interface Seen {
@@ -21,6 +23,7 @@ export class CsvObserver {
 
   constructor(
     private readonly dialect: CsvDialect,
+    private readonly given: Partial<CsvDialect>,
     private readonly limits: TextLimits,
   ) {
     this.forms = readingForms(dialect);
@@ -32,7 +35,8 @@ export class CsvObserver {
   }
 
   private async observeReadable(file: FileInput, budget: number): Promise<void> {
-    const { dialect, limits } = this;
+    const { limits } = this;
+    const dialect = await ofThisFile(this.dialect, file, this.given);
     const { names } = await startOf(file, dialect, limits);
     const tokenizer = this.tokenizer(names.map((name) => this.evidenceOf(name)));
     let read = 0;

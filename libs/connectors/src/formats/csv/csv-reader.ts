@@ -16,7 +16,7 @@ import {
   rescues,
 } from '../format-reader';
 import type { TextLimits } from '../text-pass';
-import { complete } from './csv-dialect';
+import { complete, ofThisFile } from './csv-dialect';
 import { type PlannedField, plannedFields, writtenFields } from './csv-fields';
 import { CsvObserver } from './csv-observer';
 import { CsvPass, type CsvText, startOf } from './csv-pass';
@@ -36,7 +36,7 @@ export class CsvReader extends FormatReader {
   override async infer(files: readonly FileInput[], given: Partial<CsvDialect>, budget: number): Promise<Inference> {
     const dialect = await sniffAny(this.duckDb, files, given);
     if (dialect === null) return { columns: [], dialect };
-    const observer = new CsvObserver(dialect, this.limits);
+    const observer = new CsvObserver(dialect, given, this.limits);
     for (const file of files) await observer.observe(file, budget);
     return { columns: [...observer.columns.values()].map(({ source, type, why }) => ({ source, type, why })), dialect };
   }
@@ -44,7 +44,9 @@ export class CsvReader extends FormatReader {
   override async open(file: FileInput, plan: ReadPlan): Promise<OpenedFile> {
     const { limits } = this;
     const dialect =
-      plan.dialect === null ? await sniff(this.duckDb, file, plan.given) : complete(plan.given, plan.dialect);
+      plan.dialect === null
+        ? await sniff(this.duckDb, file, plan.given)
+        : await ofThisFile(complete(plan.given, plan.dialect), file, plan.given);
     const { names } = await startOf(file, dialect, limits);
     return new OpenedCsv({ file, dialect, names, limits }, plan);
   }

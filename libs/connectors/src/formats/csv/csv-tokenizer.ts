@@ -1,5 +1,4 @@
 import type { CopyWriter } from '../../copy/copy-writer';
-import type { TextEncoder } from '../../copy/text-values';
 import { asError, asFault, type BadRows, type RowFault } from '../bad-rows';
 import { isStorable, unstorable } from '../bytes';
 import { tooLong } from '../text-pass';
@@ -12,6 +11,7 @@ import {
   tooManyValues,
   unfitValue,
 } from './csv-faults';
+import type { CsvField } from './csv-field';
 import { recordEnd } from './csv-record-end';
 import type { CsvSigns, NullWords } from './csv-signs';
 
@@ -19,22 +19,6 @@ const LF = 10;
 const CR = 13;
 const UNFINISHED = -1;
 const PLAIN_BYTES = 4096;
-
-/** What to do with the values of one field. */
-export interface CsvField {
-  /** Its name in the file. */
-  name: string;
-  /** `null`: the field is passed over. */
-  encode: TextEncoder | null;
-  /** Says what the values should be, for messages. */
-  type: string;
-  /** Only for text is a quoted empty value (`""`) an empty text; for all else, and unquoted, it is NULL, as in PostgreSQL's own CSV. */
-  emptyIsText: boolean;
-  /** What becomes of NULL: it is written, the row is bad, or nothing (the field writes no column). */
-  whenNull: 'write' | 'refuse' | 'pass';
-  /** Takes a value the encoder refused, and NULL is written. `null`: the row is bad. */
-  rescue: ((text: Uint8Array, start: number, end: number) => void) | null;
-}
 
 /** What follows the values of a row, and hears of those that are left out. */
 export interface RowEnd {

@@ -2,7 +2,7 @@ import type { DuckDBConnection } from '@duckdb/node-api';
 import { typeName } from '../../copy/column-encoder';
 import type { RawRecord, RowFault } from '../bad-rows';
 import type { BadRow } from './chunk-encoder';
-import type { Pair, ParquetColumn } from './parquet-columns';
+import type { Pair, ParquetColumn } from './parquet-column';
 import { badRowsQuery, type Wanted } from './parquet-query';
 
 /** What is wrong with a row that was left out. */

@@ -4,7 +4,8 @@ import type { CopyWriter } from '../../copy/copy-writer';
 import type { RowTail } from '../../copy/row-tail';
 import { TEXT_ENCODERS } from '../../copy/text-values';
 import type { Refusal } from '../format-reader';
-import { jsonOfText, type Pair } from './parquet-columns';
+import type { Pair } from './parquet-column';
+import { jsonOfText } from './parquet-columns';
 import { TextColumn, type VectorColumn } from './vector-columns';
 import { vectorTypeOf } from './vector-types';
 

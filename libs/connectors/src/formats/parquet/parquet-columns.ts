@@ -1,25 +1,10 @@
+import type { ParquetColumn, Pair } from './parquet-column';
 import { keptFraction } from '../../copy/column-encoder';
 import type { ColumnType, LoadColumn } from '../../column';
 import { quoted } from '../../duckdb';
 import type { InferredColumn } from '../format-reader';
-import type { DeclaredColumn, Match } from '../declared-columns';
-import { anyKeyTwice, anyWithin, type DuckDbType } from './duckdb-types';
+import { anyKeyTwice, anyWithin } from './duckdb-types';
 import { vectorTypeOf } from './vector-types';
-
-/** A column of a Parquet file. */
-export interface ParquetColumn extends DeclaredColumn {
-  /** What DuckDB calls it, which tells `a` from `A`. */
-  name: string;
-  /** DuckDB's type, e.g. `DECIMAL(10,2)` or `STRUCT(a INTEGER)`. */
-  type: string;
-  parsed: DuckDbType;
-  /** As the file declares it, e.g. `INT64 (TIMESTAMP_MICROS)`. */
-  declared: string;
-  /** Why the reader cannot give its values unchanged; `null`: it can. */
-  unreadable: string | null;
-}
-
-export type Pair = Match<ParquetColumn>;
 
 /** DuckDB's type -> PostgreSQL's. */
 export const PARQUET_TYPES: Readonly<Record<string, ColumnType>> = {

@@ -5,7 +5,7 @@ import { pathLiteral } from '../../duckdb';
 import { BadFile } from '../../errors';
 import type { FileInput } from '../format-reader';
 import { nestedFields, parseType } from './duckdb-types';
-import type { ParquetColumn } from './parquet-columns';
+import type { ParquetColumn } from './parquet-column';
 
 /** DuckDB reads longer ones as floating point. */
 const MAX_DECIMAL_DIGITS = 38;

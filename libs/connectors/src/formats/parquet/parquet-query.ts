@@ -1,7 +1,8 @@
 import { literal, quoted } from '../../duckdb';
 import type { LoadColumn } from '../../column';
 import type { ReadPlan } from '../format-reader';
-import { type Pair, type ParquetColumn, rescuedJson, unfitWhen, unstorableWhen, valueOf } from './parquet-columns';
+import type { Pair, ParquetColumn } from './parquet-column';
+import { rescuedJson, unfitWhen, unstorableWhen, valueOf } from './parquet-columns';
 
 /** What of a file is asked for. */
 export interface Wanted {

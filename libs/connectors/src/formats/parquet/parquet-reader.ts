@@ -4,7 +4,8 @@ import { together } from '../../schema/infer';
 import { matched } from '../declared-columns';
 import { type FileInput, FormatReader, type Inference, type OpenedFile, type ReadPlan } from '../format-reader';
 import { OpenedParquet } from './opened-parquet';
-import { inferredColumn, type ParquetColumn } from './parquet-columns';
+import type { ParquetColumn } from './parquet-column';
+import { inferredColumn } from './parquet-columns';
 import { columnsOf, tableOf } from './parquet-file';
 
 /** Parquet, read by DuckDB into column vectors which are encoded without becoming JavaScript values. */

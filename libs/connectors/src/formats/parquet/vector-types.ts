@@ -2,7 +2,7 @@ import { encoderOf } from '../../copy/column-encoder';
 import type { TextEncoder } from '../../copy/text-values';
 import type { ColumnType, LoadColumn } from '../../column';
 import { decimalColumn, isDirectDecimal } from './decimals';
-import type { ParquetColumn } from './parquet-columns';
+import type { ParquetColumn } from './parquet-column';
 import { FixedColumn, type Put, TextColumn, type VectorColumn } from './vector-columns';
 
 /** Microseconds from 1970-01-01 (DuckDB's epoch) to 2000-01-01 (PostgreSQL's), in halves. */

@@ -1,0 +1,2 @@
+/** Bytes in pieces of any size, one after the other. */
+export type Chunks = AsyncIterable<Buffer>;
