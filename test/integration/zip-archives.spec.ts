@@ -29,7 +29,7 @@ async function zip(
   for (const [name, content] of Object.entries(members))
     if (name.endsWith('/')) archive.addEmptyDirectory(name);
     else archive.addBuffer(Buffer.from(content), name, options);
-  archive.end({ forceZip64Format: options.forceZip64Format ?? false, comment: '' });
+  archive.end();
   return await buffer(archive.outputStream as NodeJS.ReadableStream);
 }
 

@@ -8,10 +8,14 @@ export class LineCounter {
   private afterReturn = false;
 
   count(bytes: Buffer): Buffer {
-    for (const byte of bytes) {
-      if (byte === CARRIAGE_RETURN || (byte === LINE_FEED && !this.afterReturn)) this.line++;
-      this.afterReturn = byte === CARRIAGE_RETURN;
+    let { line, afterReturn } = this;
+    for (let at = 0; at < bytes.length; at++) {
+      const byte = bytes[at];
+      if (byte === CARRIAGE_RETURN || (byte === LINE_FEED && !afterReturn)) line++;
+      afterReturn = byte === CARRIAGE_RETURN;
     }
+    this.line = line;
+    this.afterReturn = afterReturn;
     return bytes;
   }
 

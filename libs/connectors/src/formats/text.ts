@@ -93,7 +93,7 @@ class SingleBytes {
 
   take(bytes: Buffer): Buffer {
     if (isAscii(bytes)) return this.lines.count(bytes);
-    const text = this.decoder.write(bytes);
+    const text = this.decode(bytes);
     const bad = text.indexOf('\ufffd');
     if (bad >= 0) throw this.undefinedByte(bytes, bad);
     return this.lines.count(Buffer.from(text));
@@ -101,6 +101,13 @@ class SingleBytes {
 
   end(): void {
     // Every byte is a character of its own: none is left over.
+  }
+
+  /** Natively where the two encodings are the same: in all bytes but 0x80 to 0x9F. */
+  private decode(bytes: Buffer): string {
+    const latin1 = bytes.toString('latin1');
+    const isLatin1 = this.encoding === 'iso-8859-1' || !/[\x80-\x9f]/.test(latin1);
+    return isLatin1 ? latin1 : this.decoder.write(bytes);
   }
 
   private undefinedByte(bytes: Buffer, at: number): BadFile {
