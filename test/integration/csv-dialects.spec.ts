@@ -2,7 +2,7 @@ import { gzipSync } from 'node:zlib';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type ColumnType, type CsvDialect, DuckDb } from '@sluice/connectors';
+import { type ColumnType, type CsvDialect, DuckDb, type LoadColumn } from '@sluice/connectors';
 import { CsvReader } from '../../libs/connectors/src/formats/csv/csv-reader';
 import { aPlan, LIMITS, memoryFile } from '../support/copy-rows';
 import { type CopyServer, copyServer } from '../support/copy-table';
@@ -39,11 +39,16 @@ async function inferred(content: string | Buffer, given: Partial<CsvDialect> = {
 }
 
 /** Which of these texts a column of the type takes, and as what. */
-async function taken(type: ColumnType, values: readonly string[], given: Partial<CsvDialect> = {}) {
+async function taken(
+  type: ColumnType,
+  values: readonly string[],
+  given: Partial<CsvDialect> = {},
+  more: Partial<LoadColumn> = {},
+) {
   const content = `n|v\n${values.map((value, n) => `${n}|${value}\n`).join('')}`;
   const columns = [
     { source: 'n', name: 'n', type: 'bigint' },
-    { source: 'v', name: 'v', type },
+    { source: 'v', name: 'v', type, ...more },
   ] as const;
   const plan = aPlan({ ...RESCUING, columns, given: { delimiter: '|', header: true, ...given } });
   const { rows } = await server.load(await reader.open(memoryFile(content), plan));
@@ -81,19 +86,29 @@ describe('a dialect', () => {
     ]);
   });
 
+  it('is told by all lines of its head, in 64 MB', async () => {
+    const { dialect, rows } = await inferred('name, first;age\n"x \\"y\\"";1\nz;2\n');
+    expect(dialect).toMatchObject({ delimiter: ';', escape: '\\' });
+    expect(rows).toEqual([
+      { 'name, first': 'x "y"', age: '1' },
+      { 'name, first': 'z', age: '2' },
+    ]);
+  });
+
   it('is never guessed where a guess could change values', async () => {
     const { types } = await inferred('a;b;c\n01/02/2024;1,5;1.234,5\n02/03/2024;2,5;2.345,6\n');
     expect(types).toEqual({ a: 'text', b: 'text', c: 'text' });
   });
 
   it('takes words for NULL where they are not quoted, and nowhere else', async () => {
-    const { types, rows } = await inferred('a,b\n1,NA\n\\N,x\n3,"NA"\n4,na\n', { nulls: ['NA', '\\N'] });
+    const { types, rows } = await inferred('a,b\n1,NA\n\\N,x\n3,"NA"\n4,na\n5,NAB\n', { nulls: ['NA', '\\N'] });
     expect(types).toEqual({ a: 'bigint', b: 'text' });
     expect(rows).toEqual([
       { a: '1', b: null },
       { a: null, b: 'x' },
       { a: '3', b: 'NA' },
       { a: '4', b: 'na' },
+      { a: '5', b: 'NAB' },
     ]);
   });
 
@@ -126,6 +141,12 @@ describe('a dialect', () => {
       { column1: '1.5', column2: 'a' },
       { column1: '2.5', column2: 'b' },
     ]);
+  });
+
+  it('whose decimal commas would give more columns is not split by them', async () => {
+    const { dialect, rows } = await inferred('1,5;2,5\n3,5;4,5\n', { decimal: ',' });
+    expect(dialect).toMatchObject({ delimiter: ';', header: false });
+    expect(rows[1]).toEqual({ column1: '3.5', column2: '4.5' });
   });
 
   it.each([
@@ -194,6 +215,30 @@ describe('a dialect', () => {
   });
 });
 
+describe('what a sample says of the columns', () => {
+  const whys = async (content: string) =>
+    (await reader.infer([memoryFile(content)], {}, Infinity)).columns.map(({ source, type, why }) => [
+      source,
+      type,
+      why,
+    ]);
+
+  it('comes with the value and line that took the type away, escaped ones too', async () => {
+    expect(await whys('a,b,c\n1,"x""1","y""2"\n\n"\n2",x,\n')).toEqual([
+      ['a', 'text', 'Text because of "\n2" (line 4): a number would not give it back.'],
+      ['b', 'text', 'Text because of "x"1" (line 2): it is no number, date, true or false.'],
+      ['c', 'text', 'Text because of "y"2" (line 2): it is no number, date, true or false.'],
+    ]);
+  });
+
+  it('does not come from rows that are bad', async () => {
+    expect(await whys('a,b\n1,2\nTotal\n,3\n"x"y,4\n,5\n')).toEqual([
+      ['a', 'bigint', 'The one value seen is a whole number.'],
+      ['b', 'bigint', 'All 3 values seen are whole numbers.'],
+    ]);
+  });
+});
+
 test('a compressed file is sniffed by what its bytes are once they are expanded', async () => {
   const plain = memoryFile('a;b\n1;x\n', { path: 'a.csv.gz' });
   const compressed = { ...plain, bytes: gzipSync('a;b\n1;x\n').length };
@@ -252,6 +297,20 @@ describe('a column of its type takes', () => {
     ]);
     expect(await taken('timestamp with time zone', ['2023-12-31T23:00:00Z'], format)).toEqual({
       '2023-12-31T23:00:00Z': '2023-12-31 23:00:00+00',
+    });
+  });
+
+  it('times in their format only as far as the column keeps them', async () => {
+    const values = ['31.12.2023 23:59:58,123', '31.12.2023 23:59:58,1234', '31.12.2023 23:59:58,120000'];
+    const format = { timestampFormat: 'DD.MM.YYYY HH:mm:ss,SSS' };
+    expect(Object.values(await taken('timestamp without time zone', values, format, { modifier: 3 }))).toEqual([
+      '2023-12-31 23:59:58.123',
+      null,
+      '2023-12-31 23:59:58.12',
+    ]);
+    expect(await taken('numeric', ['1,5', '1,55'], { decimal: ',' }, { modifier: (4 << 16) + 1 + 4 })).toEqual({
+      '1,5': '1.5',
+      '1,55': null,
     });
   });
 

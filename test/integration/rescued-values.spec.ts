@@ -76,12 +76,18 @@ describe('under rescue,', () => {
   });
 
   it.each([
-    ['csv', 'Id,Day,more\n1,x,y\n,2024-01-01,z\n07,2024-01-01,\n'],
-    ['json', '{"Id":1,"Day":"x","more":"y"}\n{"Day":"2024-01-01","more":"z"}\n{"Id":"07","Day":"2024-01-01"}'],
+    ['csv', 'Id,Day,more\n1,x,y\n07,2024-01-01,\n,2024-01-01,z\n8,2024-01-01,\n'],
+    [
+      'json',
+      '{"Id":1,"Day":"x","more":"y"}\n{"Id":"07"}\n{"Day":"2024-01-01","more":"z"}\n{"Id":8,"Day":"2024-01-01"}',
+    ],
   ] as const)('a merge key in %s is never put aside: its row is bad', async (format, content) => {
     const columns = [{ ...COLUMNS[0]!, required: true }, COLUMNS[1]!];
     const { rows, rejected } = await load(format, content, { columns, unknown: 'rescue', unfit: 'rescue' });
-    expect(rows).toEqual([{ id: '1', day: null, rescued: { Day: 'x', more: 'y' } }]);
+    expect(rows).toEqual([
+      { id: '1', day: null, rescued: { Day: 'x', more: 'y' } },
+      { id: '8', day: '2024-01-01', rescued: null },
+    ]);
     expect(rejected).toEqual([
       [2, 'Id'],
       [3, 'Id'],
