@@ -39,8 +39,15 @@ export function whyType(type: ColumnType, seen: number, narrower: Culprit | unde
   const reason = NARROWER[type];
   const because =
     reason === undefined || narrower === undefined ? '' : `; "${narrower.text}" (line ${narrower.line}) ${reason}`;
-  const all = seen === 1 ? 'The one value seen is of' : `All ${seen.toLocaleString('en-US')} values seen are`;
-  return `${all} ${NOUNS[type] ?? type}${because}.`;
+  const all = seen === 1 ? 'The one value seen is' : `All ${seen.toLocaleString('en-US')} values seen are`;
+  return `${all} ${nounsOf(type, seen)}${because}.`;
+}
+
+/** `a whole number` of `whole numbers`. */
+function nounsOf(type: ColumnType, count: number): string {
+  const nouns = NOUNS[type] ?? type;
+  if (count > 1 || type === 'boolean') return nouns;
+  return `a ${nouns.replace(/^(.*?)s\b/, '$1').replace(/^date or times/, 'date or time')}`;
 }
 
 export function whyText(culprit: Culprit): string {

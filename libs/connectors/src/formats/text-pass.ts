@@ -55,6 +55,12 @@ function endOfCharacters(bytes: Buffer): number {
   return bytes.length;
 }
 
+/** A record that is all there and still too long; `feed` raises the others. */
+export function tooLong(line: number, most: number): BadFile {
+  const message = `Line ${line}: the record is longer than ${most} bytes. Split the file, check its quotes, or raise SLUICE_MAX_RECORD_BYTES.`;
+  return new BadFile('limit', message, { line });
+}
+
 /** A sample passes over what is wrong with a file: its load tells. */
 export function passOver(error: unknown): null {
   if (error instanceof BadFile) return null;

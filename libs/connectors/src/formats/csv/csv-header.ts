@@ -2,6 +2,7 @@ import { CopyWriter } from '../../copy/copy-writer';
 import { BadRows } from '../bad-rows';
 import { isStorable, unstorable } from '../bytes';
 import type { CsvDialect } from '../format-reader';
+import type { TextLimits } from '../text-pass';
 import { signsOf } from './csv-signs';
 import { type CsvField, CsvTokenizer, type RowEnd } from './csv-tokenizer';
 
@@ -22,11 +23,11 @@ export interface CsvStart {
  * Reads the beginning of a file: skipped lines, header. Without a header the fields are called `column1`, `column2`, ...
  * `null`: more bytes are needed (never with `last`). A file without any record gives no names. Raises `BadFile`.
  */
-export function readStart(bytes: Buffer, dialect: CsvDialect, last: boolean, maxColumns: number): CsvStart | null {
+export function readStart(bytes: Buffer, dialect: CsvDialect, last: boolean, limits: TextLimits): CsvStart | null {
   const top = afterSkipped(bytes, dialect.skip, last);
   if (top === null) return last ? { offset: bytes.length, line: 1, names: [] } : null;
   const values: string[] = [];
-  const tokenizer = headerTokenizer(dialect, values, maxColumns);
+  const tokenizer = headerTokenizer(dialect, values, limits);
   tokenizer.line = dialect.skip + 1;
   const end = tokenizer.consume(bytes, last, false, top, 1);
   if (tokenizer.records === 0 && !last) return null;
@@ -46,14 +47,15 @@ export function afterSkipped(bytes: Buffer, lines: number, last: boolean): numbe
   return at;
 }
 
-function headerTokenizer(dialect: CsvDialect, values: string[], maxColumns: number): CsvTokenizer {
+function headerTokenizer(dialect: CsvDialect, values: string[], { columns, recordBytes }: TextLimits): CsvTokenizer {
   return new CsvTokenizer({
     signs: signsOf(dialect),
-    fields: collectors(values, maxColumns),
+    fields: collectors(values, columns),
     exact: false,
     nulls: null,
     out: new CopyWriter(),
     tuple: 0,
+    recordBytes,
     tail: NO_TAIL,
     bad: new BadRows('fail', () => undefined),
   });

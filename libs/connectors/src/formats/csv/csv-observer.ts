@@ -59,6 +59,7 @@ export class CsvObserver {
       nulls: dialect.nulls.length === 0 ? null : new NullWords(dialect.nulls),
       out: new CopyWriter(),
       tuple: 0,
+      recordBytes: this.limits.recordBytes,
       tail: wholeRows(columns, row, lineOf),
       bad: PASSED_OVER,
     });

@@ -12,8 +12,8 @@ export async function startOf(file: FileInput, dialect: CsvDialect, limits: Text
     encoding: dialect.encoding,
     recordBytes: limits.recordBytes,
     consume: (bytes, last) => {
-      found.start = readStart(bytes, dialect, last, limits.columns);
-      return 0;
+      found.start = readStart(bytes, dialect, last, limits);
+      return found.start === null ? 0 : bytes.length;
     },
     afterEach: () => Promise.resolve(found.start === null),
   });
@@ -59,13 +59,14 @@ export class CsvPass {
       if (start === null) return 0;
       from = start;
     }
-    return this.tokenizer.consume(bytes, last, !isAllStorable(bytes, last), from, rows);
+    const used = this.tokenizer.consume(bytes, last, !isAllStorable(bytes, last), from, rows);
+    return this.tokenizer.rows < rows ? used : bytes.length;
   }
 
   /** The header is read again with the rows, so that a file exchanged in between cannot put values into wrong columns. */
   private begin(bytes: Buffer, last: boolean): number | null {
     const { file, dialect, names, limits } = this.text;
-    const start = readStart(bytes, dialect, last, limits.columns);
+    const start = readStart(bytes, dialect, last, limits);
     if (start === null) return null;
     if (!sameNames(start.names, names))
       throw new BadFile(

@@ -110,7 +110,7 @@ class OpenedCsv implements OpenedFile {
 
   private tokenizer({ loadId, numbered, reject, refused }: RowOrder, out: CopyWriter): CsvTokenizer {
     const { plan } = this;
-    const { dialect } = this.text;
+    const { dialect, limits } = this.text;
     const tail = new RowTail({ loadId, numbered, rescues: rescues(plan) });
     return new CsvTokenizer({
       signs: signsOf(dialect),
@@ -119,6 +119,7 @@ class OpenedCsv implements OpenedFile {
       nulls: dialect.nulls.length === 0 ? null : new NullWords(dialect.nulls),
       out,
       tuple: this.columns.length + tail.fields,
+      recordBytes: limits.recordBytes,
       tail,
       bad: new BadRows(plan.badRows, reject, refused),
     });

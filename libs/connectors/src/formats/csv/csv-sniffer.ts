@@ -50,10 +50,10 @@ async function sniffHead(duckDb: DuckDb, head: CsvHead, given: Partial<CsvDialec
   const likely = complete(given, {});
   const forms = readingForms(likely);
   const first = lines[0] ?? '';
-  const found = await ask(duckDb, head, given);
+  const found = plausible(await ask(duckDb, head, given), first, forms);
   if (found !== null && first.includes(found.Delimiter))
     return complete(given, { encoding, ...ofFinding(found, lines, forms, likely.nulls) });
-  const delimiter = given.delimiter ?? likeliest(first, path);
+  const delimiter = given.delimiter ?? likeliest(first, path, forms);
   const header =
     found !== null && found.Delimiter === delimiter ? found.HasHeader : looksLikeHeader(first, delimiter, forms);
   return complete(given, { encoding, delimiter, header });
@@ -102,9 +102,15 @@ async function askOnce(
   return answer === null ? null : finding.parse(answer.getRowObjectsJson()[0]);
 }
 
-function likeliest(line: string, path: string): string {
+/** Where commas are decimal marks, another delimiter is meant if the line has one. */
+function plausible(found: Finding | null, line: string, { comma }: ReadingForms): Finding | null {
+  const other = comma && CANDIDATES.some((candidate) => candidate !== ',' && line.includes(candidate));
+  return other && found?.Delimiter === ',' ? null : found;
+}
+
+function likeliest(line: string, path: string, { comma }: ReadingForms): string {
   const ending = /\.([^./]+)$/.exec(path.replace(/\.(gz|zst|bz2)$/i, ''))?.[1]?.toLowerCase() ?? '';
-  const counts = CANDIDATES.map((character) => line.split(character).length);
+  const counts = CANDIDATES.map((character) => (character === ',' && comma ? 1 : line.split(character).length));
   const most = Math.max(...counts);
   return BY_ENDING[ending] ?? (most === 1 ? ',' : (CANDIDATES[counts.indexOf(most)] ?? ','));
 }

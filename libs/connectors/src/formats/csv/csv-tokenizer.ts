@@ -2,6 +2,7 @@ import type { CopyWriter } from '../../copy/copy-writer';
 import type { TextEncoder } from '../../copy/text-values';
 import { asError, asFault, type BadRows, type RowFault } from '../bad-rows';
 import { isStorable, unstorable } from '../bytes';
+import { tooLong } from '../text-pass';
 import {
   missingKey,
   neverClosed,
@@ -51,6 +52,8 @@ export interface CsvTokenizerOptions {
   out: CopyWriter;
   /** Fields of a COPY tuple. */
   tuple: number;
+  /** Bytes of one record, at most. */
+  recordBytes: number;
   tail: RowEnd;
   bad: BadRows;
 }
@@ -76,13 +79,18 @@ export class CsvTokenizer {
 
   constructor(private readonly options: CsvTokenizerOptions) {}
 
+  /** Rows written. */
+  get rows(): number {
+    return this.options.out.rows;
+  }
+
   /**
    * Takes whole records from `bytes` until `rows` have been written, and returns how many bytes they were. With `last` the end of the bytes
    * ends the last record. `doubtful`: something in the bytes is not storable (see `isAllStorable`). One long function on purpose: it runs
    * once per byte, and calls in here cost a third of the speed of a load.
    */
   consume(bytes: Buffer, last: boolean, doubtful: boolean, from = 0, rows = Infinity): number {
-    const { fields, exact, nulls, out, tuple, tail, bad } = this.options;
+    const { fields, exact, nulls, out, tuple, tail, bad, recordBytes } = this.options;
     const { delimiter, quote, escape } = this.options.signs;
     const asked = bad.anyRefused;
     const end = bytes.length;
@@ -186,6 +194,7 @@ export class CsvTokenizer {
         if (at === UNFINISHED) return recordStart;
         continue;
       }
+      if (at - recordStart > recordBytes) throw tooLong(this.line, recordBytes);
       this.width = index;
       this.recordLine = this.line;
       this.line += newlines + 1;

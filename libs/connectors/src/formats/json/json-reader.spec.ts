@@ -147,6 +147,22 @@ describe('JSON', () => {
     expect(await read(text)).toEqual([]);
   });
 
+  it('gives back any text, however it is escaped', async () => {
+    const texts = fc.array(fc.string({ unit: 'binary' }), { minLength: 1, maxLength: 5 });
+    const escaped = (text: string) =>
+      text.replace(/[^]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
+    await fc.assert(
+      fc.asyncProperty(texts, async (values) => {
+        fc.pre(values.every((value) => !/\p{Surrogate}|\0/u.test(value)));
+        const plain = values.map((value) => `{"a":${JSON.stringify(value)}}`);
+        const coded = values.map((value) => `{"a":"${escaped(value)}"}`);
+        const expected = [...values, ...values].map((value) => [value]);
+        expect(await read([...plain, ...coded].join('\n'), { a: 'text' })).toEqual(expected);
+      }),
+    );
+    expect(await read('{"a":"\\"\\\\\\/\\b\\f\\n\\r\\t"}', { a: 'text' })).toEqual([['"\\/\b\f\n\r\t']]);
+  });
+
   it('keeps the last of two members of one name', async () => {
     expect(await read('{"a": 1, "a": 2}')).toEqual([['2']]);
   });

@@ -44,7 +44,7 @@ export class JsonReader extends FormatReader {
     observer: JsonObserver,
   ): Promise<void> {
     const text = await this.textOf(file, given);
-    const records = new JsonRecords(file.path, this.limits.depth, observer, PASSED_OVER);
+    const records = new JsonRecords(file.path, this.limits, observer, PASSED_OVER);
     let read = 0;
     await runPass(text, records, (bytes) => Promise.resolve((read += bytes) < budget));
   }
@@ -138,7 +138,7 @@ class OpenedJson implements OpenedFile {
     const rows = new JsonRows(plan, out, tail, limits.columns);
     return {
       rows,
-      records: new JsonRecords(file.path, limits.depth, rows, new BadRows(plan.badRows, reject, refused)),
+      records: new JsonRecords(file.path, limits, rows, new BadRows(plan.badRows, reject, refused)),
     };
   }
 

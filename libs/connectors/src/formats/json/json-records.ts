@@ -1,6 +1,7 @@
 import { BadFile } from '../../errors';
 import { asFault, type BadRows, type RawRecord, type RowFault } from '../bad-rows';
 import { isStorable, unstorable } from '../bytes';
+import { type TextLimits, tooLong } from '../text-pass';
 import { JsonMembers, type Slots } from './json-members';
 import { JsonScanner, UNFINISHED } from './json-scanner';
 
@@ -8,8 +9,8 @@ const LF = 10;
 
 /** Who takes the records. */
 export interface RecordListener extends Slots {
-  /** A record is complete: its members stand in `spans`. Says what is wrong with it, and then has written nothing. */
-  end(raw: RawRecord & { bytes: Buffer }): RowFault | null;
+  /** A record is complete: its members stand in `spans`. Says what is wrong with it, and then has written nothing. May not keep `raw`. */
+  end(raw: RawRecord): RowFault | null;
   /** What was told of the record so far does not count. */
   drop(): void;
 }
@@ -34,19 +35,21 @@ export class JsonRecords {
   private needsComma = false;
   private severalLines = false;
   private readonly members: JsonMembers;
+  /** The same object for each record. */
+  private readonly raw: RawRecord = { record: 0, line: 1, bytes: new Uint8Array(0), start: 0, end: 0 };
 
   constructor(
     path: string,
-    maxDepth: number,
+    private readonly limits: TextLimits,
     private readonly listener: RecordListener,
     private readonly bad: BadRows,
   ) {
-    this.scanner = new JsonScanner(path, maxDepth);
+    this.scanner = new JsonScanner(path, limits.depth);
     this.members = new JsonMembers(this.scanner, listener);
   }
 
   /**
-   * Takes whole records until `rows` were good; returns how many bytes they were. `doubtful`: something in the bytes is not storable (see
+   * Takes whole records until `rows` were good, and then the rest; returns how many bytes they were. `doubtful`: something in the bytes is not storable (see
    * `isAllStorable`).
    */
   consume(bytes: Buffer, last: boolean, doubtful: boolean, rows = Infinity): number {
@@ -62,7 +65,7 @@ export class JsonRecords {
       }
       at = next;
     }
-    return at;
+    return this.written < rows ? at : bytes.length;
   }
 
   /** Nothing follows. */
@@ -138,9 +141,15 @@ export class JsonRecords {
 
   private complete(bytes: Buffer, end: number, doubtful: boolean): void {
     const { recordStart: start, recordLine: line, scanner, listener, bad } = this;
+    if (end - start > this.limits.recordBytes) throw tooLong(line, this.limits.recordBytes);
     this.needsComma = true;
     if (scanner.line !== line) this.severalLines = true;
-    const raw = { record: ++this.records, line, bytes, start, end };
+    const { raw } = this;
+    raw.record = ++this.records;
+    raw.line = line;
+    raw.bytes = bytes;
+    raw.start = start;
+    raw.end = end;
     let { fault } = scanner;
     if (doubtful) fault ??= storableFault(bytes.subarray(start, end), line);
     if (bad.anyRefused) fault ??= bad.refusal(raw.record, line);

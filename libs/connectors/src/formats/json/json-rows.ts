@@ -9,6 +9,7 @@ import type { ReadPlan } from '../format-reader';
 import { fieldName, NestedFields } from './json-fields';
 import { ASIDE, emptySpans, Kind, NOWHERE, type Spans } from './json-members';
 import type { RecordListener } from './json-records';
+import { JsonStrings } from './json-strings';
 
 const LF = 10;
 const LONE_SURROGATE = 'half of a surrogate pair stands alone';
@@ -32,6 +33,7 @@ export class JsonRows implements RecordListener {
   /** Names of this record that the plan does not know. */
   private readonly unknown = new Set<string>();
   private readonly tuple: number;
+  private readonly strings = new JsonStrings();
 
   constructor(
     private readonly plan: ReadPlan,
@@ -104,10 +106,10 @@ export class JsonRows implements RecordListener {
   }
 
   private encodeEscaped(target: Target, raw: RawRecord, start: number, end: number): RowFault | null {
-    const text = JSON.parse(asText(raw.bytes, start, end)) as string;
-    if (/\p{Surrogate}/u.test(text)) return faultOf('malformed', target, LONE_SURROGATE, lineAt(raw, start));
-    const plain = Buffer.from(text);
-    return target.encode(this.out, plain, 0, plain.length) ? null : this.unfit(target, raw, start, end);
+    const { strings, out } = this;
+    const length = strings.unescape(raw.bytes, start, end);
+    if (length === -1) return faultOf('malformed', target, LONE_SURROGATE, lineAt(raw, start));
+    return target.encode(out, strings.plain, 0, length) ? null : this.unfit(target, raw, start, end);
   }
 
   /** `null`: the value is put aside, and NULL is written for it. */
