@@ -1,29 +1,25 @@
 import { isUtf8 } from 'node:buffer';
-import { createGunzip } from 'node:zlib';
-import { pipeline, type Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import { BadFile } from '../errors';
 import type { FileInput } from './format-reader';
 
-const CHUNK_BYTES = 1024 * 1024;
-/** Longest record (one CSV row, one JSON value of the outermost level). */
-export const MAX_RECORD_BYTES = 64 * 1024 * 1024;
-
-/** The expanded bytes of a file. Destroying the stream closes the file. */
-export function expand(file: FileInput): Readable {
-  const raw = file.open();
-  if (file.compression === 'none') return raw;
-  // The error reaches whoever reads the end of the pipeline; the callback is only there to own it.
-  return pipeline(raw, createGunzip({ chunkSize: CHUNK_BYTES }), () => undefined);
-}
+const MIB = 1024 * 1024;
+const SAVE_AS_UTF8 =
+  'Save the file as UTF-8 or set format.options.encoding (windows-1252, iso-8859-1, utf-16le, utf-16be).';
 
 /** Takes as many whole records as `bytes[0..end)` holds and says how many bytes they were; `last`: nothing follows. */
 export type Consume = (bytes: Buffer, last: boolean) => number;
 
 /**
  * Feeds a stream to `consume` in pieces that begin at a record, carrying unfinished records over. `afterEach` runs between the pieces;
- * false ends the reading.
+ * false ends the reading. A record longer than `maxRecordBytes` is a `BadFile` (`limit`).
  */
-export async function feed(stream: Readable, consume: Consume, afterEach: () => Promise<boolean>): Promise<void> {
+export async function feed(
+  stream: Readable,
+  consume: Consume,
+  afterEach: () => Promise<boolean>,
+  maxRecordBytes: number,
+): Promise<void> {
   let carry: Buffer = Buffer.alloc(0);
   let wanted = 0;
   const pending: Buffer[] = [];
@@ -37,8 +33,8 @@ export async function feed(stream: Readable, consume: Consume, afterEach: () => 
     pending.length = pendingBytes = 0;
     const used = consume(bytes, false);
     carry = bytes.subarray(used);
-    wanted = used === 0 ? Math.min(bytes.length * 2, MAX_RECORD_BYTES + 1) : 0;
-    if (carry.length > MAX_RECORD_BYTES) throw tooLong();
+    wanted = used === 0 ? Math.min(bytes.length * 2, maxRecordBytes + 1) : 0;
+    if (carry.length > maxRecordBytes) throw tooLong(maxRecordBytes);
     if (!(await afterEach())) return;
   }
   const rest = Buffer.concat([carry, ...pending]);
@@ -46,10 +42,11 @@ export async function feed(stream: Readable, consume: Consume, afterEach: () => 
   await afterEach();
 }
 
-function tooLong(): BadFile {
+function tooLong(maxBytes: number): BadFile {
+  const most = maxBytes % MIB === 0 ? `${maxBytes / MIB} MiB` : `${maxBytes} bytes`;
   return new BadFile(
     'limit',
-    `One record is longer than ${MAX_RECORD_BYTES / 1048576} MiB. Split the file or check its quotes.`,
+    `One record is longer than ${most}. Split the file, check its quotes, or raise SLUICE_MAX_RECORD_BYTES.`,
   );
 }
 
@@ -64,15 +61,14 @@ export function unstorable(bytes: Buffer, firstLine: number): BadFile {
   for (let from = 0; from < bytes.length; line++) {
     const to = endOfLine(bytes, from);
     const part = bytes.subarray(from, to);
-    if (!isUtf8(part))
-      return new BadFile('malformed', `Line ${line} is not valid UTF-8. Save the file as UTF-8.`, { line });
+    if (!isUtf8(part)) return new BadFile('malformed', `Line ${line} is not valid UTF-8. ${SAVE_AS_UTF8}`, { line });
     if (part.includes(0))
       return new BadFile('malformed', `Line ${line} holds a NUL character, which PostgreSQL cannot store. Remove it.`, {
         line,
       });
     from = to;
   }
-  return new BadFile('malformed', 'The file is not valid UTF-8. Save it as UTF-8.', { line: firstLine });
+  return new BadFile('malformed', `The file is not valid UTF-8. ${SAVE_AS_UTF8}`, { line: firstLine });
 }
 
 function endOfLine(bytes: Buffer, from: number): number {
@@ -81,16 +77,9 @@ function endOfLine(bytes: Buffer, from: number): number {
   return bytes.length;
 }
 
-/** Turns what the file system or the decompressor says into the file's own fault; everything else passes. */
+/** Turns what the file system says into the file's own fault; everything else passes, what a file's stream raised as it is. */
 export function asBadFile(error: unknown, file: FileInput): unknown {
   const code = (error as NodeJS.ErrnoException).code ?? '';
-  if (code.startsWith('Z_') || code === 'ERR_BUFFER_TOO_LARGE')
-    return new BadFile(
-      'malformed',
-      `The gzip data of ${file.path} is broken (${(error as Error).message}). Compress the file again.`,
-      {},
-      { cause: error },
-    );
   if (code === 'ENOENT')
     return new BadFile('not_found', `${file.path} went away while it was read.`, {}, { cause: error, retry: 'later' });
   if (code === 'EACCES' || code === 'EPERM')

@@ -1,7 +1,7 @@
 import { BadFile } from '../errors';
-import type { FileInput } from './format-reader';
+import { withoutCompression } from '../expansion/compression';
 
-export type FormatName = 'csv' | 'json' | 'parquet';
+export type FormatName = 'csv' | 'json' | 'parquet' | 'avro';
 
 const BY_ENDING: Record<string, FormatName> = {
   csv: 'csv',
@@ -13,20 +13,19 @@ const BY_ENDING: Record<string, FormatName> = {
   jsonl: 'json',
   geojson: 'json',
   parquet: 'parquet',
+  avro: 'avro',
 };
 
-/** How a path's ending says it is compressed. */
-export function compressionOf(path: string): FileInput['compression'] {
-  return /\.gz$/i.test(path) ? 'gzip' : 'none';
-}
-
-/** The format a path's ending stands for (`.gz` does not count). An ending nobody knows is a fault of the file. */
+/**
+ * The format a path's ending stands for; those of compressions do not count. An ending nobody knows is a fault of the file. An archive has
+ * no format, its members have.
+ */
 export function detectFormat(path: string): FormatName {
-  const ending = /\.([^./]+)$/.exec(path.replace(/\.gz$/i, ''))?.[1]?.toLowerCase() ?? '';
+  const ending = /\.([^./]+)$/.exec(withoutCompression(path))?.[1]?.toLowerCase() ?? '';
   const format = BY_ENDING[ending];
   if (format !== undefined) return format;
   throw new BadFile(
     'malformed',
-    `The format of ${path} cannot be told from its name. Set format.type to csv, json, ndjson or parquet.`,
+    `The format of ${path} cannot be told from its name. Set format.type to csv, json, ndjson, parquet or avro.`,
   );
 }

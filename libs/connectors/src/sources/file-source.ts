@@ -1,20 +1,17 @@
 import type { BigIntStats } from 'node:fs';
-import { createReadStream } from 'node:fs';
 import { lstat, opendir, realpath, stat } from 'node:fs/promises';
-import { createHash } from 'node:crypto';
 import { isAbsolute, join, relative, resolve, sep } from 'node:path';
-import { Readable } from 'node:stream';
 import picomatch from 'picomatch';
 import { BadFile, SourceError } from '../errors';
-import { compressionOf } from '../formats/detect';
+import { ExpandedFile, type ExpansionOptions } from '../expansion/expanded-file';
+import { RawFile, unreadable } from '../expansion/raw-file';
 import { Source, type SourceEntry, type SourceFile } from './source';
 
-const CHUNK_BYTES = 1024 * 1024;
 const MAX_PATH_BYTES = 2000;
 /** Stands in a name for bytes that are no UTF-8; such a file cannot be opened by its name. */
 const UNDECODABLE = '\ufffd';
 
-export interface FileSourceOptions {
+export interface FileSourceOptions extends ExpansionOptions {
   /** A folder; relative ones count from the working folder. */
   path: string;
   /** Glob relative to `path`; folders below are walked only when it holds a `/`. Names beginning with `.` are met only when it says so. */
@@ -51,7 +48,9 @@ export class FileSource extends Source {
         'permission',
         `${entry.path} is a link out of the folders that may be read (SLUICE_FILE_ROOTS). Copy the file instead.`,
       );
-    return new LocalFile(entry, real);
+    return new ExpandedFile(new RawFile(entry.path, entry.bytes, real), this.options, {
+      assertUnchanged: () => assertUnchanged(entry, real),
+    });
   }
 
   private async assertAllowed(): Promise<void> {
@@ -101,9 +100,14 @@ export class FileSource extends Source {
     ).catch((error: unknown) => ((error as NodeJS.ErrnoException).code === 'ENOENT' ? null : 'unreadable'));
     // Listed all the same, so that opening it says why: a file that cannot be looked at is not one that is not there.
     if (facts === 'unreadable' || (facts === null && path.includes(UNDECODABLE)))
-      yield { path, bytes: 0, fingerprint: 'unreadable' };
+      yield { path, bytes: 0, fingerprint: 'unreadable', modifiedAt: null };
     else if (facts !== null && (facts.isFile() || facts.isSymbolicLink()))
-      yield { path, bytes: Number(facts.size), fingerprint: fingerprintOf(facts) };
+      yield {
+        path,
+        bytes: Number(facts.size),
+        fingerprint: fingerprintOf(facts),
+        modifiedAt: Number(facts.mtimeMs),
+      };
   }
 }
 
@@ -129,26 +133,6 @@ function unopened(path: string, error: unknown): BadFile {
   return new BadFile('not_found', reason, {}, { cause: error, retry: 'later' });
 }
 
-/** What the file system says while a file is read is the file's own fault: the others may be readable. */
-function unreadable(path: string, error: unknown): BadFile {
-  const code = (error as NodeJS.ErrnoException).code ?? 'unknown';
-  if (code === 'ENOENT')
-    return new BadFile('not_found', `${path} went away while it was read.`, {}, { cause: error, retry: 'later' });
-  if (code === 'EACCES' || code === 'EPERM')
-    return new BadFile(
-      'permission',
-      `${path} may not be read by the user Sluice runs as. Give that user the right to read it.`,
-      {},
-      { cause: error, retry: 'later' },
-    );
-  return new BadFile(
-    'connectivity',
-    `${path} could not be read (${code}). The next run tries again.`,
-    {},
-    { cause: error, retry: 'later' },
-  );
-}
-
 async function isBelow(path: string, roots: readonly string[]): Promise<boolean> {
   for (const root of roots) {
     const from = relative(await realpath(root).catch(() => resolve(root)), path);
@@ -161,58 +145,13 @@ function fingerprintOf(facts: BigIntStats): string {
   return `${facts.size}:${facts.mtimeNs}:${facts.ino}`;
 }
 
-class LocalFile implements SourceFile {
-  readonly path: string;
-  readonly bytes: number;
-  readonly compression: SourceFile['compression'];
-  private digest: string | null = null;
-
-  constructor(
-    private readonly entry: SourceEntry,
-    private readonly real: string,
-  ) {
-    this.path = entry.path;
-    this.bytes = entry.bytes;
-    this.compression = compressionOf(entry.path);
-  }
-
-  open(): Readable {
-    return Readable.from(this.hashed(), { objectMode: true, highWaterMark: 1 });
-  }
-
-  localPath(): Promise<string> {
-    return Promise.resolve(this.real);
-  }
-
-  async version(): Promise<string> {
-    if (this.digest === null) for await (const chunk of this.hashed()) void chunk;
-    return this.digest ?? '';
-  }
-
-  async assertUnchanged(): Promise<void> {
-    const facts = await stat(this.real, { bigint: true }).catch(() => null);
-    if (facts !== null && fingerprintOf(facts) === this.entry.fingerprint) return;
-    throw new BadFile(
-      'changed',
-      `${this.path} changed while it was read. It is tried again by the next run.`,
-      {},
-      { retry: 'later' },
-    );
-  }
-
-  /** The bytes, hashed on their way, so that the version is that of exactly what was loaded. */
-  private async *hashed(): AsyncGenerator<Buffer> {
-    this.digest = null;
-    const hash = createHash('sha256');
-    const stream = createReadStream(this.real, { highWaterMark: CHUNK_BYTES });
-    try {
-      for await (const chunk of stream as AsyncIterable<Buffer>) {
-        hash.update(chunk);
-        yield chunk;
-      }
-    } catch (error) {
-      throw unreadable(this.path, error);
-    }
-    this.digest = `sha256:${hash.digest('hex')}`;
-  }
+async function assertUnchanged(entry: SourceEntry, real: string): Promise<void> {
+  const facts = await stat(real, { bigint: true }).catch(() => null);
+  if (facts !== null && fingerprintOf(facts) === entry.fingerprint) return;
+  throw new BadFile(
+    'changed',
+    `${entry.path} changed while it was read. It is tried again by the next run.`,
+    {},
+    { retry: 'later' },
+  );
 }

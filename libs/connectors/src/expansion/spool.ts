@@ -1,0 +1,56 @@
+import { createWriteStream } from 'node:fs';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { BadFile, LoadError } from '../errors';
+import type { Chunks } from './compression';
+
+/** Local copies for readers that need a file, in a folder only this user may enter, made when it is needed. To be closed. */
+export class Spool {
+  private readonly stop = new AbortController();
+  private folder: Promise<string> | null = null;
+  private readonly writing: Promise<unknown>[] = [];
+
+  constructor(private readonly tempDir: string) {}
+
+  /** Resolves with the copy's path. Raises what `chunks` raises, and `BadFile` when there is no room. */
+  write(chunks: Chunks): Promise<string> {
+    const written = this.copy(chunks, String(this.writing.length));
+    this.writing.push(written);
+    return written;
+  }
+
+  /** Ends what is being written and removes everything. Never raises. */
+  async close(): Promise<void> {
+    this.stop.abort();
+    await Promise.allSettled(this.writing);
+    const folder = await this.folder?.catch(() => null);
+    if (folder != null) await rm(folder, { recursive: true, force: true }).catch(() => undefined);
+  }
+
+  private async copy(chunks: Chunks, name: string): Promise<string> {
+    try {
+      this.folder ??= makeFolder(this.tempDir);
+      const path = join(await this.folder, name);
+      const signal = this.stop.signal;
+      await pipeline(Readable.from(chunks, { highWaterMark: 1 }), createWriteStream(path, { mode: 0o600 }), { signal });
+      return path;
+    } catch (error) {
+      throw this.unwritable(error);
+    }
+  }
+
+  private unwritable(error: unknown): unknown {
+    const code = (error as NodeJS.ErrnoException).code ?? '';
+    if (error instanceof LoadError || this.stop.signal.aborted || !/^E[A-Z]+$/.test(code)) return error;
+    const reason = `No copy could be written to ${this.tempDir} (${code}).`;
+    const options = { cause: error, retry: 'later' } as const;
+    return new BadFile('limit', `${reason} Make room there, or set SLUICE_TEMP_DIR to another folder.`, {}, options);
+  }
+}
+
+async function makeFolder(tempDir: string): Promise<string> {
+  await mkdir(tempDir, { recursive: true });
+  return await mkdtemp(join(tempDir, 'sluice-spool-'));
+}
