@@ -1,7 +1,8 @@
 import { promisify } from 'node:util';
 import { crc32, inflateRaw } from 'node:zlib';
-import { Decompress } from 'fzstd';
-import bunzip2 from 'unbzip2-stream';
+import { bunzip2 } from '../../expansion/bzip2/bunzip2';
+import type { Chunks } from '../../expansion/compression';
+import { unzstd } from '../../expansion/zstd/unzstd';
 import { BrokenAvro, tooLong } from './avro-faults';
 import { expandSnappy } from './snappy';
 
@@ -13,8 +14,8 @@ export const AVRO_CODECS: Readonly<Partial<Record<string, Codec>>> = {
   null: (block) => Promise.resolve(block),
   deflate,
   snappy: (block, limit) => Promise.resolve(checkedSnappy(block, limit)),
-  zstandard: (block, limit) => Promise.resolve(zstandard(block, limit)),
-  bzip2,
+  zstandard: (block, limit) => collected(unzstd(alone(block)), limit),
+  bzip2: (block, limit) => collected(bunzip2(alone(block)), limit),
 };
 
 const inflate = promisify(inflateRaw) as (block: Buffer, options: { maxOutputLength: number }) => Promise<Buffer>;
@@ -33,42 +34,18 @@ function checkedSnappy(block: Buffer, limit: number): Buffer {
   return expanded;
 }
 
-function zstandard(block: Buffer, limit: number): Buffer {
-  const parts = new Parts(limit);
-  new Decompress((part) => parts.add(part)).push(block, true);
-  return parts.all;
+// eslint-disable-next-line @typescript-eslint/require-await -- those who expand take what comes piece by piece.
+async function* alone(block: Buffer): AsyncGenerator<Buffer> {
+  yield block;
 }
 
-function bzip2(block: Buffer, limit: number): Promise<Buffer> {
-  const parts = new Parts(limit);
-  const stream = bunzip2();
-  return new Promise((resolve, reject) => {
-    stream.on('error', reject).on('end', () => resolve(parts.all));
-    stream.on('data', (part: Buffer) => {
-      try {
-        parts.add(part);
-      } catch (error) {
-        stream.destroy();
-        reject(error instanceof Error ? error : new Error(String(error)));
-      }
-    });
-    stream.end(block);
-  });
-}
-
-class Parts {
-  private readonly parts: Uint8Array[] = [];
-  private size = 0;
-
-  constructor(private readonly limit: number) {}
-
-  get all(): Buffer {
-    return Buffer.concat(this.parts);
+async function collected(chunks: Chunks, limit: number): Promise<Buffer> {
+  const parts: Buffer[] = [];
+  let size = 0;
+  for await (const part of chunks) {
+    size += part.length;
+    if (size > limit) throw tooLong(limit);
+    parts.push(part);
   }
-
-  add(part: Uint8Array): void {
-    this.size += part.length;
-    if (this.size > this.limit) throw tooLong(this.limit);
-    this.parts.push(part);
-  }
+  return Buffer.concat(parts);
 }
