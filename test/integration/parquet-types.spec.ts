@@ -282,6 +282,15 @@ test.each([
   expect((error as BadFile).message).toMatch(message);
 });
 
+it('more columns than are allowed are refused', async () => {
+  const few = new ParquetReader(duckDb, 2);
+  const file = await diskFile(await written('SELECT 1 AS a, 2 AS b, 3 AS c'));
+  await expect(few.open(file, aPlan([]))).rejects.toMatchObject({
+    type: 'limit',
+    message: expect.stringMatching(/ has 3 columns, more than 2 \(SLUICE_MAX_COLUMNS\)\. Write fewer\.$/) as string,
+  });
+});
+
 it('an aborted load ends', async () => {
   const abort = new AbortController();
   const file = await opened(await written('SELECT n FROM range(1000000) AS t (n)'), aPlan([column('n', 'bigint')]));

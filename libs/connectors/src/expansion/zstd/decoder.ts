@@ -1,3 +1,4 @@
+/// <reference path="./zstd-codec.d.ts" />
 import type { ZstdBinding, ZstdDecompressStream } from 'zstd-codec/lib/module.js';
 import { BadData } from '../bad-data';
 

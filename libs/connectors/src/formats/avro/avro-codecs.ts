@@ -14,8 +14,8 @@ export const AVRO_CODECS: Readonly<Partial<Record<string, Codec>>> = {
   null: (block) => Promise.resolve(block),
   deflate,
   snappy: (block, limit) => Promise.resolve(checkedSnappy(block, limit)),
-  zstandard: expandedBy(unzstd),
-  bzip2: expandedBy(bunzip2),
+  zstandard: (block, limit) => collected(unzstd(alone(block)), limit),
+  bzip2: (block, limit) => collected(bunzip2(alone(block)), limit),
 };
 
 const inflate = promisify(inflateRaw) as (block: Buffer, options: { maxOutputLength: number }) => Promise<Buffer>;
@@ -34,33 +34,18 @@ function checkedSnappy(block: Buffer, limit: number): Buffer {
   return expanded;
 }
 
-/** By what files are expanded with, so that checksums are verified here too. */
-function expandedBy(expand: (chunks: Chunks) => AsyncGenerator<Buffer>): Codec {
-  return async (block, limit) => {
-    const parts = new Parts(limit);
-    for await (const part of expand(only(block))) parts.add(part);
-    return parts.all;
-  };
-}
-
-async function* only(block: Buffer): AsyncGenerator<Buffer> {
+// eslint-disable-next-line @typescript-eslint/require-await -- those who expand take what comes piece by piece.
+async function* alone(block: Buffer): AsyncGenerator<Buffer> {
   yield block;
-  await Promise.resolve();
 }
 
-class Parts {
-  private readonly parts: Uint8Array[] = [];
-  private size = 0;
-
-  constructor(private readonly limit: number) {}
-
-  get all(): Buffer {
-    return Buffer.concat(this.parts);
+async function collected(chunks: Chunks, limit: number): Promise<Buffer> {
+  const parts: Buffer[] = [];
+  let size = 0;
+  for await (const part of chunks) {
+    size += part.length;
+    if (size > limit) throw tooLong(limit);
+    parts.push(part);
   }
-
-  add(part: Uint8Array): void {
-    this.size += part.length;
-    if (this.size > this.limit) throw tooLong(this.limit);
-    this.parts.push(part);
-  }
+  return Buffer.concat(parts);
 }

@@ -12,7 +12,7 @@ import {
   type Sink,
 } from '../format-reader';
 import { AvroContainer } from './avro-container';
-import { asBadFile, BrokenAvro } from './avro-faults';
+import { asBadFile, BeyondLimit, BrokenAvro } from './avro-faults';
 import { type AvroLimits, inferredColumn } from './avro-file';
 import { AvroRows, type WantedFields } from './avro-rows';
 import { AvroTap } from './avro-tap';
@@ -91,7 +91,10 @@ export class OpenedAvro implements OpenedFile {
       }
       return taken;
     } catch (error) {
-      throw asBadFile(this.file.path, rows.record, error);
+      // The engine's own word for a stack that is full.
+      const tooDeep = error instanceof RangeError;
+      const fault = tooDeep ? new BeyondLimit('values lie deeper than this process can follow') : error;
+      throw asBadFile(this.file.path, rows.record, fault);
     }
   }
 }

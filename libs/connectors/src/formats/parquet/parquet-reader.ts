@@ -1,4 +1,5 @@
 import type { DuckDb } from '../../duckdb';
+import { MAX_COLUMNS } from '../../column';
 import { BadFile } from '../../errors';
 import { together } from '../../schema/infer';
 import { matched } from '../declared-columns';
@@ -10,7 +11,11 @@ import { columnsOf, tableOf } from './parquet-file';
 
 /** Parquet, read by DuckDB into column vectors which are encoded without becoming JavaScript values. */
 export class ParquetReader extends FormatReader {
-  constructor(private readonly duckDb: DuckDb) {
+  /** `maxColumns`: SLUICE_MAX_COLUMNS. */
+  constructor(
+    private readonly duckDb: DuckDb,
+    private readonly maxColumns = MAX_COLUMNS,
+  ) {
     super();
   }
 
@@ -25,6 +30,7 @@ export class ParquetReader extends FormatReader {
   override async open(file: FileInput, plan: ReadPlan): Promise<OpenedFile> {
     const questions = await this.duckDb.connect();
     const found = await columnsOf(questions, file);
+    if (found.length > this.maxColumns) throw tooManyColumns(file, found.length, this.maxColumns);
     const pairs = matched(file.path, found, plan);
     for (const column of plan.unknown === 'rescue' ? found : pairs.map(({ source }) => source))
       if (column.unreadable !== null) throw unreadableColumn(file, column);
@@ -36,6 +42,10 @@ export class ParquetReader extends FormatReader {
 function passOver(error: unknown): ParquetColumn[] {
   if (error instanceof BadFile) return [];
   throw error;
+}
+
+function tooManyColumns({ path }: FileInput, count: number, most: number): BadFile {
+  return new BadFile('limit', `${path} has ${count} columns, more than ${most} (SLUICE_MAX_COLUMNS). Write fewer.`);
 }
 
 function unreadableColumn(file: FileInput, { source, unreadable }: ParquetColumn): BadFile {
