@@ -78,7 +78,10 @@ export class PostgresBatch implements Batch {
     return rows;
   }
 
-  /** Deleting locks rows that another merge may be waiting for while we wait for it, so that one is locked out before. */
+  /**
+   * Deleting locks rows that another merge may be waiting for while we wait for it, so that one is locked out before. Tables of ours have no index on
+   * `_load_id`: the cheapest (BRIN) makes each COPY a fifth to two fifths longer, and reading 1,000,000 rows for a file replaced takes 0.2 s.
+   */
   async deleteLoad(loadId: string, prefix: () => string): Promise<void> {
     const entered = await this.prepare([]);
     await this.client.query(prefix());
