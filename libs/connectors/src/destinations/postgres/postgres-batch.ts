@@ -9,13 +9,13 @@ import type { Holder } from './ledger';
 import { LoadIds } from './load-ids';
 import { lockForMerge, merge } from './merge';
 import { asDestinationError } from './pg-errors';
-import { PostgresFile } from './postgres-file';
+import { type FileHost, PostgresFile } from './postgres-file';
 import { nameOf } from './sql';
 import { copySql, createStagingSql, isNumbered, laterPartSql, needsRaw } from './staging';
 import { columnsOf, relationOf, takes } from './table-info';
 
 /** The transaction under way on `client`, from its first file to its merge. */
-export class PostgresBatch implements Batch {
+export class PostgresBatch implements Batch, FileHost {
   readonly numbered: boolean;
   private readonly loadIds: LoadIds;
   private readonly casting: Casting;
@@ -58,14 +58,12 @@ export class PostgresBatch implements Batch {
     if (this.order.keys.length > 0 && this.entered) await merge(this.client, this.order);
   }
 
-  /** Begins a file's savepoint with its first statement; both go in one round trip. */
   savepointSql(): string {
     const release = this.savepoint ? 'RELEASE SAVEPOINT file; ' : '';
     this.savepoint = true;
     return `${release}SAVEPOINT file; `;
   }
 
-  /** One COPY. `prefix`: statements that go before it; `part` counts the file's COPYs from 0. */
   async copy(
     columns: readonly LoadColumn[],
     write: (sink: Sink) => Promise<number>,

@@ -1,11 +1,28 @@
+import type { Client } from 'pg';
 import type { LoadColumn } from '../../column';
 import type { Rejection, Sink } from '../../formats/format-reader';
 import type { FileWrite } from '../destination';
 import { copyText } from './copy-stream';
-import { forgetLoad } from './ledger';
+import { forgetLoad, type Holder } from './ledger';
 import { asDestinationError } from './pg-errors';
-import type { PostgresBatch } from './postgres-batch';
 import { COPY_REJECTED, rejectedFields } from './rejected-rows';
+
+/** What a file needs of its batch. */
+export interface FileHost {
+  readonly client: Client;
+  readonly holder: Holder;
+  readonly numbered: boolean;
+  /** Begins a file's savepoint; goes before its first statement. */
+  savepointSql(): string;
+  /** One COPY. `prefix`: what goes before it in the same round trip; `part` counts the file's COPYs from 0. */
+  copy(
+    columns: readonly LoadColumn[],
+    write: (sink: Sink) => Promise<number>,
+    place: { prefix: () => string; part: number },
+  ): Promise<number>;
+  /** The rows of an earlier load go. */
+  deleteLoad(loadId: string, prefix: () => string): Promise<void>;
+}
 
 /** One file of a batch; its savepoint begins with its first statement. */
 export class PostgresFile implements FileWrite {
@@ -14,7 +31,7 @@ export class PostgresFile implements FileWrite {
   private parts = 0;
 
   constructor(
-    private readonly batch: PostgresBatch,
+    private readonly batch: FileHost,
     readonly loadId: bigint,
   ) {}
 
