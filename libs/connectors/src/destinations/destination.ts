@@ -11,11 +11,11 @@ export interface TableColumn {
   name: string;
   /** As the database names it (`format_type(oid, NULL)`); perhaps none that can be loaded. */
   type: string;
-  /** `atttypmod`: -1 for none. */
+  /** `atttypmod`, of a domain that of its base type: -1 for none. */
   modifier: number;
   /**
-   * The type whose binary form it takes: its own, that of a domain's base type, `text` for enums, citext and xml. `null`: none of ours; then values
-   * are sent as text and cast by the server.
+   * The type whose binary form it takes: its own, that of a domain's base type, `text` for enums and citext. `null`: none of ours; then values
+   * are sent as text and cast by the server (xml too: in binary form it would be read in the encoding that the document names).
    */
   encodes: ColumnType | null;
   notNull: boolean;
@@ -61,7 +61,7 @@ export interface ListingCounts {
   freshBytes: number;
   /** Paths that failed before, are unchanged, and whose next attempt is not due or that are quarantined. */
   held: number;
-  /** Known paths with another fingerprint: changed perhaps. */
+  /** Known paths with another fingerprint, changed perhaps, that are not held back. */
   touched: number;
   /** Paths of the ledger that the listing does not hold. */
   vanished: number;
@@ -71,7 +71,7 @@ export interface ListingCounts {
 export interface HoldBack {
   /** Stands for all that decides whether a file can be loaded (format, schema, quality, ...): failures under other settings do not count. */
   settings: string;
-  /** Failed files to take up now whatever their next attempt: all, these paths, or none. */
+  /** Failed files to take up now whatever their next attempt: all, these paths, or none. They stay due until they are in or fail once more. */
   retry: 'all' | readonly string[] | null;
 }
 
@@ -122,7 +122,7 @@ export interface WriteOrder {
 /** One file within a batch. */
 export interface FileWrite {
   readonly loadId: bigint;
-  /** Rows end with `_row` (see `CopyOrder.numbered`): they go to a staging table first. */
+  /** Rows end with `_row` (see `CopyOrder.numbered`): they go to a staging table first, to be merged or because a column has a `cast`. */
   readonly numbered: boolean;
   /** One COPY of rows with these columns (and `_rescued`, `_load_id`, `_row`). May be called again for the next part of the file. */
   copy(columns: readonly LoadColumn[], write: (sink: Sink) => Promise<number>): Promise<number>;
@@ -182,7 +182,7 @@ export abstract class LoadSession {
   abstract fresh(after: string | null, limit: number): Promise<SourceEntry[]>;
   /** The next entries of the whole listing, likewise. */
   abstract listed(after: string | null, limit: number): Promise<SourceEntry[]>;
-  /** The next known entries with another fingerprint, likewise. */
+  /** The next known entries with another fingerprint that are not held back, likewise. */
   abstract touched(after: string | null, limit: number): Promise<TouchedEntry[]>;
   /** A touched entry proved to be unchanged: remembers its new fingerprint. */
   abstract confirmUnchanged(entry: SourceEntry): Promise<void>;
@@ -195,7 +195,8 @@ export abstract class LoadSession {
 
   /**
    * One destination transaction that builds the table anew beside the old one from all that `work` loads, and puts it in its place: readers see the
-   * old rows or the new, whole. Grants, owner, comments, defaults, constraints and indexes of the old table are carried over, views on it keep
+   * old rows or the new, whole (not so a transaction at REPEATABLE READ that began before the commit and reads the table for the first time after it:
+   * it finds no rows, as after any rewriting of a table). Grants, owner, comments, defaults, constraints and indexes of the old table are carried over, views on it keep
    * working. `history`: `replace` makes the files of `work` the whole ledger of the ingestion, `keep` adds them to it.
    * The lock on the old table lasts only from the end of the loading to the commit.
    * Raises before anything is loaded `DestinationError` (`schema_mismatch`) with the names of what cannot be carried over: triggers, foreign keys,

@@ -13,24 +13,26 @@ const INDEX = 'ALTER TABLE pg_temp.listing ADD PRIMARY KEY (path); ANALYZE pg_te
 
 /** $1: the ingestion, $2: the settings. */
 const KNOWN = 'sluice.ledger g ON g.ingestion = $1 AND g.path = l.path';
-const HELD = `EXISTS (SELECT FROM sluice.failed_file f WHERE f.ingestion = $1 AND f.path = l.path AND f.fingerprint = l.fingerprint
-  AND f.settings = $2 AND (f.next_attempt_at IS NULL OR f.next_attempt_at > now()))`;
+const HELD = `sluice.failed_file f ON f.ingestion = $1 AND f.path = l.path AND f.fingerprint = l.fingerprint
+  AND f.settings = $2 AND (f.next_attempt_at IS NULL OR f.next_attempt_at > now())`;
 const ENTRY = 'l.path, l.bytes::float8, l.fingerprint, l.modified_at AS "modifiedAt"';
 /** $3: the path to go on after, $4: how many. Said of the ledger too: from its index's beginning, each page would take longer than the last. */
 const PAGE = 'l.path > $3 COLLATE "C"';
 const KNOWN_OF_PAGE = `${KNOWN} AND g.path > $3 COLLATE "C"`;
 const ORDER = 'ORDER BY l.path LIMIT $4';
 
-const FRESH = `SELECT ${ENTRY} FROM pg_temp.listing l LEFT JOIN ${KNOWN_OF_PAGE} WHERE ${PAGE} AND g.path IS NULL AND NOT ${HELD} ${ORDER}`;
+const FRESH = `
+SELECT ${ENTRY} FROM pg_temp.listing l LEFT JOIN ${KNOWN_OF_PAGE} LEFT JOIN ${HELD}
+WHERE ${PAGE} AND g.path IS NULL AND f.path IS NULL ${ORDER}`;
 const LISTED = `SELECT ${ENTRY} FROM pg_temp.listing l WHERE l.path > $1 COLLATE "C" ORDER BY l.path LIMIT $2`;
 const TOUCHED = `
-SELECT ${ENTRY}, g.version, g.rows::float8, g.load_id AS "loadId" FROM pg_temp.listing l JOIN ${KNOWN_OF_PAGE} AND g.fingerprint <> l.fingerprint
-WHERE ${PAGE} AND NOT ${HELD} ${ORDER}`;
+SELECT ${ENTRY}, g.version, g.rows::float8, g.load_id AS "loadId" FROM pg_temp.listing l JOIN ${KNOWN_OF_PAGE} AND g.fingerprint <> l.fingerprint LEFT JOIN ${HELD}
+WHERE ${PAGE} AND f.path IS NULL ${ORDER}`;
 
 const COUNTS = `
 WITH compared AS (
-  SELECT l.bytes, g.path IS NOT NULL AS known, g.path IS NULL OR g.fingerprint <> l.fingerprint AS due, ${HELD} AS held
-  FROM pg_temp.listing l LEFT JOIN ${KNOWN}
+  SELECT l.bytes, g.path IS NOT NULL AS known, g.path IS NULL OR g.fingerprint <> l.fingerprint AS due, f.path IS NOT NULL AS held
+  FROM pg_temp.listing l LEFT JOIN ${KNOWN} LEFT JOIN ${HELD}
 )
 SELECT count(*)::float8 AS listed, coalesce(sum(bytes), 0)::float8 AS bytes,
   count(*) FILTER (WHERE NOT known AND NOT held)::float8 AS fresh,

@@ -9,13 +9,13 @@ import type { Holder } from './ledger';
 import { LoadIds } from './load-ids';
 import { lockForMerge, merge } from './merge';
 import { asDestinationError } from './pg-errors';
-import { PostgresFile } from './postgres-file';
+import { type FileHost, PostgresFile } from './postgres-file';
 import { nameOf } from './sql';
 import { copySql, createStagingSql, isNumbered, laterPartSql, needsRaw } from './staging';
 import { columnsOf, relationOf, takes } from './table-info';
 
 /** The transaction under way on `client`, from its first file to its merge. */
-export class PostgresBatch implements Batch {
+export class PostgresBatch implements Batch, FileHost {
   readonly numbered: boolean;
   private readonly loadIds: LoadIds;
   private readonly casting: Casting;
@@ -58,14 +58,12 @@ export class PostgresBatch implements Batch {
     if (this.order.keys.length > 0 && this.entered) await merge(this.client, this.order);
   }
 
-  /** Begins a file's savepoint with its first statement; both go in one round trip. */
   savepointSql(): string {
     const release = this.savepoint ? 'RELEASE SAVEPOINT file; ' : '';
     this.savepoint = true;
     return `${release}SAVEPOINT file; `;
   }
 
-  /** One COPY. `prefix`: statements that go before it; `part` counts the file's COPYs from 0. */
   async copy(
     columns: readonly LoadColumn[],
     write: (sink: Sink) => Promise<number>,
@@ -78,7 +76,10 @@ export class PostgresBatch implements Batch {
     return rows;
   }
 
-  /** Deleting locks rows that another merge may be waiting for while we wait for it, so that one is locked out before. */
+  /**
+   * Deleting locks rows that another merge may be waiting for while we wait for it, so that one is locked out before. Tables of ours have no index on
+   * `_load_id`: the cheapest (BRIN) makes each COPY a fifth to two fifths longer, and reading 1,000,000 rows for a file replaced takes 0.2 s.
+   */
   async deleteLoad(loadId: string, prefix: () => string): Promise<void> {
     const entered = await this.prepare([]);
     await this.client.query(prefix());

@@ -7,19 +7,21 @@ import { forgetLoad, type Holder } from './ledger';
 import { asDestinationError } from './pg-errors';
 import { COPY_REJECTED, rejectedFields } from './rejected-rows';
 
-/** What a file needs of the batch it belongs to. */
-interface FileHome {
+/** What a file needs of its batch. */
+export interface FileHost {
   readonly client: Client;
   readonly holder: Holder;
   readonly numbered: boolean;
-  /** `prefix` gives the statement that must go first, once. `part` counts the COPYs of the file. */
+  /** Begins a file's savepoint; goes before its first statement. */
+  savepointSql(): string;
+  /** One COPY. `prefix`: what goes before it in the same round trip; `part` counts the file's COPYs from 0. */
   copy(
     columns: readonly LoadColumn[],
     write: (sink: Sink) => Promise<number>,
-    options: { prefix: () => string; part: number },
+    place: { prefix: () => string; part: number },
   ): Promise<number>;
+  /** The rows of an earlier load go. */
   deleteLoad(loadId: string, prefix: () => string): Promise<void>;
-  savepointSql(): string;
 }
 
 /** One file of a batch; its savepoint begins with its first statement. */
@@ -29,7 +31,7 @@ export class PostgresFile implements FileWrite {
   private parts = 0;
 
   constructor(
-    private readonly batch: FileHome,
+    private readonly batch: FileHost,
     readonly loadId: bigint,
   ) {}
 
