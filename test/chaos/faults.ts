@@ -14,7 +14,7 @@ export interface Scene {
   ingestionId: string;
 }
 
-export const FAULTS = { kill: 65, freeze: 20, double: 12, none: 3 } as const;
+export const FAULTS = { kill: 68, freeze: 20, double: 9, none: 3 } as const;
 export type Fault = keyof typeof FAULTS;
 
 /** One or more runs of the ingestion, disturbed like this. None of them runs any more afterwards. */
@@ -103,10 +103,10 @@ async function freezeOne(scene: Scene): Promise<void> {
   if (!frozen.running) return void (await ended(scene, frozen));
   const beyondLease = await leaseRanOut(scene, frozen);
   const second = await begun(scene);
-  if (random.chance(0.4)) {
-    await pause(random.between(0, ANYWHERE_MS));
-    frozen.proceed();
-  }
+  // Without a lease nobody may take over, and others may have to wait for what it is doing.
+  const wakesEarly = random.chance(0.4) || !beyondLease;
+  if (wakesEarly) await pause(random.between(0, ANYWHERE_MS));
+  if (wakesEarly) frozen.proceed();
   if (random.chance(0.25)) await killAtSomeTime(scene, second);
   await ended(scene, second);
   frozen.proceed();

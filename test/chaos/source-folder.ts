@@ -16,7 +16,7 @@ export interface SourceFile {
 
 const HEADER = 'path,version,line,key,value\n';
 const SHARED_KEYS = 20_000;
-const ROWS = { least: 1_000, most: 30_000 };
+const ROWS = { least: 1_000, most: 20_000 };
 const PRIVATE_KEYS = 1_000_000;
 
 export function keyOf({ firstKey }: SourceFile, line: number): number {

@@ -61,7 +61,7 @@ function named({ state, query }: Activity): Step {
 export async function everybody({ destination }: { destination: Client }): Promise<string> {
   const { rows } = await destination.query<{ line: string }>(
     `SELECT format('%s %s [%s %s %s, waits for %s]: %s', datname, application_name, pid, state, coalesce(wait_event, 'nothing'), pg_blocking_pids(pid),
-       left(regexp_replace(query, '\s+', ' ', 'g'), 100)) AS line
+       left(regexp_replace(query, '[[:space:]]+', ' ', 'g'), 100)) AS line
      FROM pg_stat_activity WHERE datname IS NOT NULL AND pid <> pg_backend_pid() ORDER BY 1`,
   );
   return rows.map(({ line }) => `\n      ${line}`).join('');
