@@ -25,10 +25,10 @@ export interface Api {
   close(): Promise<void>;
 }
 
-/** The API as it is served, on a database of its own and a fake Prefect, which is probed every 50 ms. */
-export async function startApi(env: Record<string, string> = {}): Promise<Api> {
+/** The API as it is served, on a database of its own and a fake Prefect (its own unless given), which is probed every 50 ms. */
+export async function startApi(env: Record<string, string> = {}, given?: FakePrefect): Promise<Api> {
   const database = await migratedDatabase();
-  const fake = await startFakePrefect();
+  const fake = given ?? (await startFakePrefect());
   const config = readConfig({
     DATABASE_URL: database.url,
     DESTINATION_URL: database.url,
