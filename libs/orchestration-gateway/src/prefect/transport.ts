@@ -15,6 +15,8 @@ export interface HttpRequest {
   /** Below the base URL, with a leading slash; already encoded. */
   path: string;
   body?: unknown;
+  /** Beside those every request has. */
+  headers?: Record<string, string>;
 }
 
 export interface HttpAnswer {
@@ -24,11 +26,16 @@ export interface HttpAnswer {
   text: string;
 }
 
+/** Sends one request and reads the whole answer, whatever its status. Fails with the network's own errors or with the signal's reason. */
+export interface Sender {
+  send(request: HttpRequest, signal: AbortSignal): Promise<HttpAnswer>;
+  close(): void;
+}
+
 /** An answer larger than the cap; nothing Prefect sends us comes near it. */
 export class AnswerTooLarge extends Error {}
 
-/** Sends one request and reads the whole answer, whatever its status. Fails with the network's own errors or with the signal's reason. */
-export class Transport {
+export class Transport implements Sender {
   readonly #agents: [http.Agent, https.Agent];
   readonly #axios: AxiosInstance;
 
@@ -53,6 +60,7 @@ export class Transport {
       method: request.method,
       url: request.path,
       data: request.body === undefined ? undefined : JSON.stringify(request.body),
+      ...(request.headers && { headers: request.headers }),
       signal,
     });
     const retryAfter: unknown = headers['retry-after'];
