@@ -56,6 +56,15 @@ export class Transport implements Sender {
   }
 
   async send(request: HttpRequest, signal: AbortSignal): Promise<HttpAnswer> {
+    try {
+      return await this.#exchange(request, signal);
+    } catch (error) {
+      if (signal.aborted) this.#dropIdle();
+      throw error;
+    }
+  }
+
+  async #exchange(request: HttpRequest, signal: AbortSignal): Promise<HttpAnswer> {
     const { status, headers, data } = await this.#axios.request<Readable>({
       method: request.method,
       url: request.path,
@@ -65,6 +74,12 @@ export class Transport implements Sender {
     });
     const retryAfter: unknown = headers['retry-after'];
     return { status, retryAfter: typeof retryAfter === 'string' ? retryAfter : null, text: await textOf(data) };
+  }
+
+  /** Where one connection died in silence the idle ones may be dead too; the next attempt must not find that out again. */
+  #dropIdle(): void {
+    for (const agent of this.#agents)
+      for (const sockets of Object.values(agent.freeSockets)) for (const socket of sockets ?? []) socket.destroy();
   }
 
   close(): void {
