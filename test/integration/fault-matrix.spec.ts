@@ -40,7 +40,7 @@ beforeAll(async () => {
   const fake = await startFakePrefect();
   const gate = await Gate.before(Number(new URL(fake.apiUrl).port));
   network = { fake, gate, names };
-  api = await startApi({ PREFECT_API_URL: `http://${HOST}:${gate.port}/api` }, fake);
+  api = await startApi({ PREFECT_API_URL: `http://${HOST}:${gate.port}/api` }, { fake });
 }, 30_000);
 
 afterAll(async () => {
