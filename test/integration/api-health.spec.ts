@@ -3,7 +3,9 @@ import { expectProblem, startApi, type Api } from '../support/api';
 import { until } from '../support/control-plane';
 
 const UP = { database: { status: 'up' }, migrations: { status: 'up' } };
-const PREFECT = { prefect: { status: 'up', initialized: true, reason: null } };
+const TIME = expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/) as string;
+const TIMES = { since: TIME, last_probe_at: TIME, last_success_at: TIME };
+const PREFECT = { prefect: { status: 'up', initialized: true, reason: null, ...TIMES } };
 
 describe('the probes', () => {
   let api: Api;
@@ -22,7 +24,7 @@ describe('the probes', () => {
   it('show Prefect as down beside a status that stays ok', async () => {
     await api.fake.misbehave('down');
     await until(() => !api.app.get(OrchestrationGateway).initialized);
-    const prefect = { status: 'down', initialized: false, reason: 'refused' };
+    const prefect = { status: 'down', initialized: false, reason: 'refused', ...TIMES };
     expect((await api.call('get', '//healthz')).body).toEqual({
       status: 'ok',
       info: UP,
@@ -85,7 +87,7 @@ describe('GET /health/orchestration', () => {
     ...{ code: 'ORCHESTRATION_UNHEALTHY', status: 503, title: 'Orchestration is not healthy' },
     detail,
   });
-  const facts = { last_probe_at: expect.any(String), prefect_version: '3.8.8' };
+  const facts = { ...TIMES, prefect_version: '3.8.8' };
 
   it('is red without a worker and green with one', async () => {
     expectProblem(await check(), unhealthy('No worker is online: runs wait. Start one for the work pool.'), {

@@ -25,10 +25,17 @@ export interface Api {
   close(): Promise<void>;
 }
 
-/** The API as it is served, on a database of its own and a fake Prefect, which is probed every 50 ms. */
-export async function startApi(env: Record<string, string> = {}): Promise<Api> {
+export interface ApiOptions {
+  /** Made by the caller; its own by default. */
+  fake?: FakePrefect;
+  /** Default 50. */
+  probeEveryMs?: number;
+}
+
+/** The API as it is served, on a database of its own and a fake Prefect. */
+export async function startApi(env: Record<string, string> = {}, options: ApiOptions = {}): Promise<Api> {
   const database = await migratedDatabase();
-  const fake = await startFakePrefect();
+  const fake = options.fake ?? (await startFakePrefect());
   const config = readConfig({
     DATABASE_URL: database.url,
     DESTINATION_URL: database.url,
@@ -38,7 +45,7 @@ export async function startApi(env: Record<string, string> = {}): Promise<Api> {
     LOG_LEVEL: 'silent',
     ...env,
   });
-  const app = await served(config);
+  const app = await served(config, options.probeEveryMs ?? 50);
   const document = describeApi(app);
   return {
     ...{ app, fake, document },
@@ -53,13 +60,13 @@ export async function startApi(env: Record<string, string> = {}): Promise<Api> {
   };
 }
 
-async function served(config: ReturnType<typeof readConfig>): Promise<NestExpressApplication> {
-  const module = AppModule.forRoot(config, OrchestrationGatewayModule.forApi({ probeEveryMs: 50 }));
+async function served(config: ReturnType<typeof readConfig>, probeEveryMs: number): Promise<NestExpressApplication> {
+  const module = AppModule.forRoot(config, OrchestrationGatewayModule.forApi({ probeEveryMs }));
   const testing = await Test.createTestingModule({ imports: [module] }).compile();
   const app = testing.createNestApplication<NestExpressApplication>(APP_OPTIONS);
   configureApp(app);
   await app.init();
-  await until(() => app.get(OrchestrationGateway).initialized);
+  await until(() => app.get(OrchestrationGateway).initialized, 20_000);
   return app;
 }
 

@@ -1,8 +1,9 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { STOPS_EARLY, send, spoil, type Misbehaviour, type MisbehaviourOptions } from './fake-prefect/misbehaviour';
+import { send, spoil, stopsEarly, type Misbehaviour, type MisbehaviourOptions } from './fake-prefect/misbehaviour';
 import type { Reply } from './fake-prefect/reply';
 import { answer } from './fake-prefect/routes';
+import { CsrfProtection } from './fake-prefect/csrf';
 import { FakeStore } from './fake-prefect/state';
 
 export type { Misbehaviour, MisbehaviourOptions } from './fake-prefect/misbehaviour';
@@ -20,6 +21,8 @@ export async function startFakePrefect(options: { authString?: string } = {}): P
 }
 
 export class FakePrefect extends FakeStore {
+  /** Off until `csrf.isOn` is set. */
+  readonly csrf = new CsrfProtection();
   readonly #server: Server;
   #port = 0;
   #faults: { kind: Misbehaviour; options: MisbehaviourOptions; left: number }[] = [];
@@ -74,7 +77,7 @@ export class FakePrefect extends FakeStore {
     const port = request.socket.remotePort;
     this.requests.push({ method, path: url.replace(/^\/api/, ''), body, headers, port });
     const fault = this.#faultFor(`${method} ${url.replace(/^\/api/, '')}`);
-    const reply = fault && STOPS_EARLY.has(fault.kind) ? { status: 200 } : this.#reply(request, body);
+    const reply = fault && stopsEarly(fault.kind) ? { status: 200 } : this.#reply(request, body);
     if (fault) spoil(response, fault.kind, fault.options, reply);
     else send(response, reply);
   }
@@ -83,7 +86,7 @@ export class FakePrefect extends FakeStore {
     const wanted = this.authString && `Basic ${Buffer.from(this.authString).toString('base64')}`;
     if (wanted && request.headers.authorization !== wanted)
       return { status: 401, body: { exception_message: 'Unauthorized' } };
-    return answer(this, request.method ?? '', request.url ?? '', body);
+    return this.csrf.refusal(request) ?? answer(this, request.method ?? '', request.url ?? '', body);
   }
 
   #faultFor(route: string): { kind: Misbehaviour; options: MisbehaviourOptions } | undefined {

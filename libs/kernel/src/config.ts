@@ -5,6 +5,13 @@ import { Secret } from './secret';
 
 const MIB = 1024 * 1024;
 const secretUrl = (protocols: RegExp) => z.url({ protocol: protocols }).transform((value) => new Secret(value));
+/** One URL or several separated by commas, without blanks and trailing slashes. */
+const urlList = (protocol: RegExp) =>
+  z
+    .string()
+    .transform((list) => list.split(',').map((url) => url.trim().replace(/\/+$/, '')))
+    .refine((urls) => urls.every((url) => z.url({ protocol }).safeParse(url).success), 'Invalid URL')
+    .transform((urls) => urls.join(','));
 const wholeNumber = (fallback: number, min: number, max: number) =>
   z.coerce.number().int().min(min).max(max).default(fallback);
 
@@ -20,8 +27,8 @@ const environment = z.object({
   DATABASE_URL: secretUrl(/^postgres(ql)?$/),
   /** The one database all destinations lie in. */
   DESTINATION_URL: secretUrl(/^postgres(ql)?$/),
-  /** Base of Prefect's REST API, ending in `/api`. */
-  PREFECT_API_URL: z.url({ protocol: /^https?$/ }).transform((url) => url.replace(/\/+$/, '')),
+  /** Base of Prefect's REST API, ending in `/api`. Several servers on one Prefect database: separated by commas, asked in this order. */
+  PREFECT_API_URL: urlList(/^https?$/),
   /** `user:password` for Prefect's Basic authentication; none by default. */
   PREFECT_API_AUTH_STRING: z
     .string()

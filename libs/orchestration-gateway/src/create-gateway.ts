@@ -2,11 +2,13 @@ import type { Clock, Config } from '@sluice/kernel';
 import { Bootstrap } from './api/bootstrap';
 import { Deployments } from './api/deployments';
 import { FlowRuns } from './api/flow-runs';
-import { probe } from './api/probe';
+import { ServerProbe, probe, probeAll } from './api/probe';
 import { SchedulerCheck } from './api/scheduler-check';
 import { PROBE_EVERY_MS, Watch } from './api/watch';
 import { OrchestrationGateway } from './orchestration-gateway';
 import { PrefectClient } from './prefect/client';
+import { CsrfGuard } from './prefect/csrf';
+import { Server, Servers } from './prefect/servers';
 import { Transport } from './prefect/transport';
 
 export type PrefectConfig = Pick<Config, 'PREFECT_API_URL' | 'PREFECT_API_AUTH_STRING'>;
@@ -18,19 +20,39 @@ export interface GatewayOptions {
   probeEveryMs?: number;
 }
 
+/** For a process that waits through outages: no circuit breaker stands between it and Prefect. */
 export function createClient(config: PrefectConfig, clock: Clock): PrefectClient {
-  return new PrefectClient(new Transport(config.PREFECT_API_URL, config.PREFECT_API_AUTH_STRING), clock);
+  return new PrefectClient(serversOf(config), clock, true);
 }
 
 /** A gateway that does nothing in the background until its `onApplicationBootstrap`. */
 export function createGateway(config: GatewayConfig, clock: Clock, options: GatewayOptions = {}): OrchestrationGateway {
-  const prefect = createClient(config, clock);
-  const start = { command: config.SLUICE_RUNNER_COMMAND, workingDir: config.SLUICE_RUNNER_WORKING_DIR };
-  const bootstrap = new Bootstrap(prefect, config.PREFECT_WORK_POOL, start);
-  const deployments = new Deployments(prefect, bootstrap);
+  const prefect = new PrefectClient(serversOf(config), clock);
+  const deployments = new Deployments(prefect, bootstrapOf(prefect, config));
   const flowRuns = new FlowRuns(prefect, clock);
   const scheduler = new SchedulerCheck(prefect, flowRuns, clock);
-  const probes = { probe: () => probe(prefect, bootstrap), scheduler: () => scheduler.look() };
+  const probes = { probe: proberOf(prefect, config), scheduler: () => scheduler.look() };
   const watch = new Watch(probes, clock, options.probeEveryMs ?? PROBE_EVERY_MS);
   return new OrchestrationGateway({ prefect, deployments, flowRuns, scheduler, watch });
+}
+
+function serversOf({ PREFECT_API_URL, PREFECT_API_AUTH_STRING }: PrefectConfig): Servers {
+  const [first = '', ...others] = PREFECT_API_URL.split(',');
+  const server = (url: string) =>
+    new Server(new URL(url).host, new CsrfGuard(new Transport(url, PREFECT_API_AUTH_STRING)));
+  return new Servers([server(first), ...others.map(server)]);
+}
+
+function bootstrapOf(prefect: PrefectClient, config: GatewayConfig): Bootstrap {
+  const start = { command: config.SLUICE_RUNNER_COMMAND, workingDir: config.SLUICE_RUNNER_WORKING_DIR };
+  return new Bootstrap(prefect, config.PREFECT_WORK_POOL, start);
+}
+
+function proberOf(prefect: PrefectClient, config: GatewayConfig) {
+  const probes = prefect.servers.all.map((server) => {
+    const only = prefect.at(server);
+    const bootstrap = bootstrapOf(only, config);
+    return new ServerProbe(server, () => probe(only, bootstrap));
+  });
+  return () => probeAll(probes, () => prefect.servers.good);
 }

@@ -5,7 +5,7 @@
  * - `FlowRunSession` for the flow-runner: the conversation of one flow run with Prefect.
  *
  * Every failure of a call is one `OrchestrationUnavailable(reason)`; what Prefect refuses because the caller's value is wrong
- * (409, 422) is a `ValueError`.
+ * (409, 422) is a `ValueError`. A refusal of anything else is a mistake of ours and no domain error, so that it is seen.
  */
 export { OrchestrationGateway } from './orchestration-gateway';
 export { FlowRunSession } from './flow-run-session';

@@ -7,6 +7,7 @@ import { startFakePrefect, type FakePrefect, type Misbehaviour } from '../../../
 import { createGateway } from './create-gateway';
 import { OrchestrationGateway } from './orchestration-gateway';
 import { OrchestrationGatewayModule } from './orchestration-gateway.module';
+import { RefusedByPrefect } from './prefect/failures';
 
 const PROBE_EVERY_MS = 40;
 
@@ -21,6 +22,11 @@ const spec = () => ({
   timetable: { cron: '0 * * * *', timezone: 'UTC' },
   paused: false,
 });
+
+/** Once a year, half a year from now. */
+function farAway(): string {
+  return `0 0 1 ${((new Date().getUTCMonth() + 6) % 12) + 1} *`;
+}
 
 async function until(condition: () => boolean): Promise<void> {
   const end = Date.now() + 8_000;
@@ -143,13 +149,35 @@ describe('the gateway', () => {
       expect(gateway.status().scheduler).toBe('unknown');
     });
 
-    it('does not know for 30 s after a write of its own', async () => {
+    it('does not know for 30 s after a write of its own to that deployment', async () => {
       fake.schedulerAlive = false;
       await watched();
       old();
       await until(() => gateway.status().scheduler === 'dead');
-      await gateway.setPaused(randomUUID(), true);
+      await gateway.setPaused(fake.deployments[0]?.id ?? '', false);
+      old();
       await until(() => gateway.status().scheduler === 'unknown');
+    });
+
+    it('is not silenced by writes to other deployments', async () => {
+      fake.schedulerAlive = false;
+      await watched();
+      old();
+      for (let write = 0; write < 200 && gateway.status().scheduler !== 'dead'; write++)
+        await gateway.upsertDeployment(spec());
+      expect(gateway.status().scheduler).toBe('dead');
+    });
+
+    it.each([
+      ['none of whose times is within the 100 days that Prefect plans', farAway()],
+      ['that never fires', '0 0 30 2 *'],
+    ])('expects no run of a schedule %s', async (_, cron) => {
+      fake.schedulerAlive = false;
+      await gateway.upsertDeployment({ ...spec(), timetable: { cron, timezone: 'UTC' } });
+      gateway.onApplicationBootstrap();
+      old();
+      await until(() => fake.requests.filter((request) => request.path === '/deployments/filter').length >= 3);
+      expect(gateway.status().scheduler).toBe('unknown');
     });
   });
 
@@ -236,6 +264,21 @@ describe('the gateway', () => {
   ])('%s is unavailable, and nothing else, when Prefect answers with a web page', async (_, call) => {
     await fake.misbehave('html');
     await expect(call(randomUUID())).rejects.toMatchObject({ code: 'ORCHESTRATION_UNAVAILABLE', reason: 'protocol' });
+  });
+
+  it.each<[string, (id: string) => Promise<unknown>]>([
+    ['setPaused', (id) => gateway.setPaused(id, true)],
+    ['createFlowRun', (id) => gateway.createFlowRun({ deploymentId: id, ingestionId: id, runId: id })],
+    ['listDeployments', () => gateway.listDeployments()],
+  ])('%s has no value of a caller in it: a refusal of Prefect is a mistake of ours', async (_, call) => {
+    await fake.misbehave('unprocessable');
+    await expect(call(randomUUID())).rejects.toThrow(RefusedByPrefect);
+  });
+
+  it.each<Misbehaviour>(['conflict', 'unprocessable'])("a value refused by %s is the caller's error", async (kind) => {
+    await gateway.upsertDeployment(spec());
+    await fake.misbehave(kind, { route: /^POST \/deployments\/$/ });
+    await expect(gateway.upsertDeployment(spec())).rejects.toThrow(ValueError);
   });
 
   it("passes on a value that Prefect refuses as the caller's error", async () => {

@@ -3,6 +3,7 @@ import type { FlowRuns } from './api/flow-runs';
 import { removeDeployment } from './api/removal';
 import type { SchedulerCheck } from './api/scheduler-check';
 import type { Watch } from './api/watch';
+import { deploymentName } from './names';
 import type { PrefectClient } from './prefect/client';
 import { unavailable } from './prefect/failures';
 import type { Deployment, DeploymentSpec, FlowRun, LogLine, OrchestrationStatus } from './types';
@@ -17,7 +18,8 @@ export interface GatewayParts {
 }
 
 /**
- * Sluice's side of Prefect, for the API. Every call throws `OrchestrationUnavailable(reason)` when Prefect cannot be used, within 5 s.
+ * Sluice's side of Prefect, for the API. Every call throws `OrchestrationUnavailable(reason)` when Prefect cannot be used, within 5 s, and at
+ * once when it is known to be down; a caller's value that Prefect refuses is a `ValueError`.
  * Its probe runs from Nest's `onApplicationBootstrap` (or `start`) to `onModuleDestroy`.
  */
 export class OrchestrationGateway {
@@ -40,7 +42,7 @@ export class OrchestrationGateway {
 
   /** Creates or finds the deployment `ingestion-<id>` (flow, pool, tag `sluice`, description = title, one schedule `main` or none). An ambiguous time-out is resolved by asking once by name. */
   async upsertDeployment(spec: DeploymentSpec): Promise<Deployment> {
-    return this.#writing(this.parts.deployments.upsert(spec));
+    return this.#writing(deploymentName(spec.ingestionId), this.parts.deployments.upsert(spec));
   }
 
   /** `null` when there is none. */
@@ -50,17 +52,17 @@ export class OrchestrationGateway {
 
   /** Brings title, timetable and paused to `spec` by PATCH (schedule id kept), only where they differ. Returns what it was before. `null`: no such deployment. */
   async changeDeployment(deploymentId: string, spec: DeploymentSpec): Promise<Deployment | null> {
-    return this.#writing(this.parts.deployments.change(deploymentId, spec));
+    return this.#writing(deploymentId, this.parts.deployments.change(deploymentId, spec));
   }
 
   /** Repeatable. False: no such deployment. */
   async setPaused(deploymentId: string, paused: boolean): Promise<boolean> {
-    return this.#writing(this.parts.deployments.setPaused(deploymentId, paused));
+    return this.#writing(deploymentId, this.parts.deployments.setPaused(deploymentId, paused));
   }
 
   /** Cancels the active flow runs of the deployment `ingestion-<id>`, then deletes it. Repeatable; none is fine. */
   async removeDeployment(ingestionId: string, signal?: AbortSignal): Promise<void> {
-    await this.#writing(removeDeployment(this.parts.prefect, ingestionId, signal));
+    await removeDeployment(this.parts.prefect, ingestionId, signal);
   }
 
   /** The earliest planned start of each deployment; absent when none is planned, empty when Prefect cannot be asked within 1 s (never throws). */
@@ -107,11 +109,11 @@ export class OrchestrationGateway {
   }
 
   /** A plan that was just changed says nothing about the scheduler, whether the change succeeded or not. */
-  async #writing<T>(write: Promise<T>): Promise<T> {
+  async #writing<T>(deployment: string, write: Promise<T>): Promise<T> {
     try {
       return await write;
     } finally {
-      this.parts.scheduler.wrote();
+      this.parts.scheduler.wrote(deployment);
     }
   }
 }

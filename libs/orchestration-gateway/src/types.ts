@@ -54,8 +54,11 @@ export interface LogLine {
 export interface OrchestrationStatus {
   initialized: boolean;
   reason: import('@sluice/kernel').OrchestrationReason | null;
+  /** When `initialized` last changed; `null` before the first probe. */
+  since: Date | null;
   prefectVersion: string | null;
   lastProbeAt: Date | null;
+  lastSuccessAt: Date | null;
   scheduler: 'alive' | 'dead' | 'unknown';
   workersOnline: number;
 }

@@ -86,11 +86,12 @@ const filterSchema = z.object({
 });
 
 export function filterDeployments(store: FakeStore, body: unknown): Reply {
-  const { deployments, offset, limit } = parse(filterSchema, body);
+  const { deployments, sort, offset, limit } = parse(filterSchema, body);
   const tags = deployments?.tags?.all_ ?? [];
   const found = store.deployments
     .filter((item) => tags.every((tag) => item.tags.includes(tag)))
     .sort((a, b) => a.name.localeCompare(b.name));
+  if (sort === 'UPDATED_DESC') found.sort((a, b) => b.updated.localeCompare(a.updated));
   return { status: 200, body: found.slice(offset, offset + limit) };
 }
 

@@ -23,7 +23,14 @@ export class HealthAnswer {
     example: {
       database: { status: 'up' },
       migrations: { status: 'up' },
-      prefect: { status: 'up', initialized: true, reason: null },
+      prefect: {
+        status: 'up',
+        initialized: true,
+        reason: null,
+        since: '2026-11-23T08:00:00.000Z',
+        last_probe_at: '2026-11-23T09:00:00.000Z',
+        last_success_at: '2026-11-23T09:00:00.000Z',
+      },
     },
   })
   details!: object;

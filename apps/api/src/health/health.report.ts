@@ -1,6 +1,7 @@
 import { Injectable, ServiceUnavailableException } from '@nestjs/common';
 import { type HealthCheckResult, HealthCheckService, type HealthIndicatorFunction } from '@nestjs/terminus';
 import { OrchestrationGateway } from '@sluice/orchestration-gateway';
+import { OrchestrationStatusAnswer } from '../orchestration/orchestration.answers';
 import { TransportError } from '../problem/fault';
 import { DatabaseIndicator } from './database.indicator';
 
@@ -26,8 +27,10 @@ export class HealthReport {
   }
 
   private prefect(): PrefectDetails {
-    const { initialized, reason } = this.gateway.status();
-    return { status: initialized ? 'up' : 'down', initialized, reason };
+    const { initialized, reason, since, last_probe_at, last_success_at } = OrchestrationStatusAnswer.of(
+      this.gateway.status(),
+    );
+    return { status: initialized ? 'up' : 'down', initialized, reason, since, last_probe_at, last_success_at };
   }
 
   /** Terminus throws what is down; here it is a result like any other. */
@@ -45,6 +48,9 @@ interface PrefectDetails {
   status: 'up' | 'down';
   initialized: boolean;
   reason: string | null;
+  since: string | null;
+  last_probe_at: string | null;
+  last_success_at: string | null;
 }
 
 /** Prefect's absence is shown under `error` and leaves `status` alone: the pods that answer 503 for it must stay. */

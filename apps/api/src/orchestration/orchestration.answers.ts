@@ -9,10 +9,14 @@ export class OrchestrationStatusAnswer {
   initialized!: boolean;
   @Shown('Why it is false.', { type: String, enum: ORCHESTRATION_REASONS, ...NULLABLE })
   reason!: string | null;
+  @ShownTime('Since when it is what it is now. Null before the first probe.', NULLABLE)
+  since!: string | null;
   @Shown('Null before the first answer.', { type: String, example: '3.8.8', ...NULLABLE })
   prefect_version!: string | null;
   @ShownTime('When Prefect was last asked.', NULLABLE)
   last_probe_at!: string | null;
+  @ShownTime('When a probe last succeeded.', NULLABLE)
+  last_success_at!: string | null;
   @Shown('Whether timetables turn into runs; unknown while there is none.', { enum: ['alive', 'dead', 'unknown'] })
   scheduler!: string;
   @ShownCount('Workers that take runs now. Without one, runs wait.')
@@ -22,8 +26,10 @@ export class OrchestrationStatusAnswer {
     return {
       initialized: status.initialized,
       reason: status.reason,
+      since: timeOrNull(status.since),
       prefect_version: status.prefectVersion,
       last_probe_at: timeOrNull(status.lastProbeAt),
+      last_success_at: timeOrNull(status.lastSuccessAt),
       scheduler: status.scheduler,
       workers_online: status.workersOnline,
     };

@@ -1,6 +1,6 @@
-import { ValueError } from '@sluice/kernel';
 import type { Budget } from '../prefect/budget';
 import type { PrefectClient } from '../prefect/client';
+import { RefusedByPrefect } from '../prefect/failures';
 import * as routes from '../prefect/routes';
 import { startsRunner, withRunner, type RunnerStart } from './job-template';
 
@@ -34,7 +34,7 @@ export class Bootstrap {
     try {
       return await this.prefect.send(routes.createPool(pool), budget);
     } catch (error) {
-      if (!(error instanceof ValueError)) throw error;
+      if (!(error instanceof RefusedByPrefect && error.status === 409)) throw error;
       return this.prefect.send(routes.readPool(this.pool), budget);
     }
   }

@@ -97,7 +97,7 @@ export class Deployments {
   }
 
   async #secondLook(name: string): Promise<WireDeployment | null> {
-    const look = this.prefect.find(routes.readDeploymentByName(name), this.prefect.budget(SECOND_LOOK_MS));
-    return look.catch(() => null);
+    const budget = this.prefect.budget(SECOND_LOOK_MS, undefined, true);
+    return this.prefect.find(routes.readDeploymentByName(name), budget).catch(() => null);
   }
 }

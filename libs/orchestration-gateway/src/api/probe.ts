@@ -1,14 +1,65 @@
+import { Logger } from '@nestjs/common';
+import { OrchestrationUnavailable } from '@sluice/kernel';
 import type { PrefectClient } from '../prefect/client';
 import { unavailable } from '../prefect/failures';
+import { AttemptFailed } from '../prefect/retry';
 import * as routes from '../prefect/routes';
+import type { Server } from '../prefect/servers';
 import type { Bootstrap } from './bootstrap';
 
 /** A probe must end well before the next one. */
 const PROBE_MS = 3_000;
+const MISSES_TO_OPEN = 2;
 
 export interface ProbeResult {
   prefectVersion: string;
   workersOnline: number;
+}
+
+/** Probes one server and tells its circuit breaker, so that callers neither wait for a dead server nor miss one that is back. */
+export class ServerProbe {
+  readonly #log = new Logger('Orchestration');
+  #misses = 0;
+
+  constructor(
+    readonly server: Server,
+    private readonly probe: () => Promise<ProbeResult>,
+  ) {}
+
+  async run(): Promise<ProbeResult> {
+    try {
+      const result = await this.probe();
+      this.#hit();
+      return result;
+    } catch (error) {
+      this.#miss(error);
+      throw error;
+    }
+  }
+
+  #hit(): void {
+    if (this.#misses >= MISSES_TO_OPEN) this.#log.log(`Prefect at ${this.server.name} answers again.`);
+    this.#misses = 0;
+    this.server.breaker.close();
+  }
+
+  /** A server that answers, if only to refuse us, costs no waiting and stays open for calls. */
+  #miss(error: unknown): void {
+    this.#misses += 1;
+    const isOutage = error instanceof OrchestrationUnavailable && new AttemptFailed(error).isOutage;
+    if (!isOutage || this.#misses < MISSES_TO_OPEN) return;
+    this.server.breaker.open(error);
+    if (this.#misses === MISSES_TO_OPEN) this.#log.warn(`Prefect at ${this.server.name} is down: ${error.reason}.`);
+  }
+}
+
+/** Looks at all servers; one is enough. The facts are those of the one that is used now, if it is well. */
+export async function probeAll(probes: readonly ServerProbe[], good: () => Server): Promise<ProbeResult> {
+  const results = await Promise.allSettled(probes.map((probe) => probe.run()));
+  const ordered = [...results.filter((_, index) => probes[index]?.server === good()), ...results];
+  const seen = ordered.find((result) => result.status === 'fulfilled');
+  if (seen) return seen.value;
+  throw (ordered[0] as PromiseRejectedResult).reason;
 }
 
 /**

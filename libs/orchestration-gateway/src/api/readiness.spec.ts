@@ -45,6 +45,36 @@ describe('the live flag', () => {
     expect(readiness.isUp(at(15.001))).toBe(false);
   });
 
+  it('knows since when it is what it is', () => {
+    const readiness = new Readiness();
+    expect(readiness.since(at(0))).toBeNull();
+    readiness.hit(at(1));
+    readiness.hit(at(5));
+    readiness.miss(at(8), 'refused');
+    expect(readiness.since(at(8))).toEqual(at(1));
+    readiness.miss(at(9), 'refused');
+    readiness.miss(at(10), 'refused');
+    expect(readiness.since(at(10))).toEqual(at(9));
+    readiness.hit(at(11));
+    readiness.hit(at(12));
+    expect(readiness.since(at(12))).toEqual(at(12));
+  });
+
+  it('whose time ran out says timeout, since the end of that time', () => {
+    const readiness = new Readiness();
+    readiness.hit(at(0));
+    expect(readiness.reason(at(16))).toBe('timeout');
+    expect(readiness.since(at(16))).toEqual(at(15));
+  });
+
+  it('asks for a quick second look after a miss', () => {
+    const readiness = new Readiness();
+    readiness.hit(at(0));
+    expect(readiness.isMissing).toBe(false);
+    readiness.miss(at(5), 'timeout');
+    expect(readiness.isMissing).toBe(true);
+  });
+
   function fallen(): Readiness {
     const readiness = new Readiness();
     readiness.hit(at(0));

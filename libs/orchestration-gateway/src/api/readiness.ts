@@ -14,10 +14,21 @@ export class Readiness {
   #streak = 0;
   #lastHit: Date | null = null;
   #lastProbe: Date | null = null;
+  #turnedAt: Date | null = null;
   #reason: OrchestrationReason = 'not_initialized';
 
   get lastProbeAt(): Date | null {
     return this.#lastProbe;
+  }
+
+  /** The last success. */
+  get lastHitAt(): Date | null {
+    return this.#lastHit;
+  }
+
+  /** The last probe missed, so the next one should come soon. */
+  get isMissing(): boolean {
+    return this.#streak < 0;
   }
 
   hit(at: Date): void {
@@ -25,14 +36,22 @@ export class Readiness {
     this.#lastProbe = at;
     this.#lastHit = at;
     this.#streak = Math.max(0, this.#streak) + 1;
-    if (this.#streak >= needed) this.#up = true;
+    // What is wrong if nothing more comes.
+    this.#reason = 'timeout';
+    if (this.#streak >= needed) this.#turn(true, at);
   }
 
   miss(at: Date, reason: OrchestrationReason): void {
     this.#lastProbe = at;
     this.#reason = reason;
     this.#streak = Math.min(0, this.#streak) - 1;
-    if (-this.#streak >= MISSES_TO_FALL) this.#up = false;
+    if (-this.#streak >= MISSES_TO_FALL) this.#turn(false, at);
+  }
+
+  /** Since when it is what it is now; `null` before the first probe. */
+  since(now: Date): Date | null {
+    if (!this.#up || this.isUp(now) || this.#lastHit === null) return this.#turnedAt;
+    return new Date(this.#lastHit.getTime() + GOOD_FOR_MS);
   }
 
   isUp(now: Date): boolean {
@@ -42,5 +61,10 @@ export class Readiness {
   /** Why it is not up; `null` while it is. */
   reason(now: Date): OrchestrationReason | null {
     return this.isUp(now) ? null : this.#reason;
+  }
+
+  #turn(up: boolean, at: Date): void {
+    if (up !== this.#up || this.#turnedAt === null) this.#turnedAt = at;
+    this.#up = up;
   }
 }

@@ -6,7 +6,7 @@ import { Readiness } from './readiness';
 
 /** Between probes while Prefect is usable. */
 export const PROBE_EVERY_MS = 5_000;
-/** Between probes while it is not, so that recovery is noticed fast. */
+/** Between probes while it is not, or the last one missed: neither recovery nor an outage should wait to be noticed. */
 const RETRY_EVERY_MS = 1_000;
 
 export interface Probes {
@@ -39,7 +39,9 @@ export class Watch {
       initialized,
       reason: this.#readiness.reason(now),
       prefectVersion: this.#facts?.prefectVersion ?? null,
+      since: this.#readiness.since(now),
       lastProbeAt: this.#readiness.lastProbeAt,
+      lastSuccessAt: this.#readiness.lastHitAt,
       scheduler: initialized ? this.#scheduler : 'unknown',
       workersOnline: initialized ? (this.#facts?.workersOnline ?? 0) : 0,
     };
@@ -59,7 +61,8 @@ export class Watch {
   async #loop(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       await this.probeOnce();
-      const pause = this.initialized ? this.everyMs : Math.min(this.everyMs, RETRY_EVERY_MS);
+      const settled = this.initialized && !this.#readiness.isMissing;
+      const pause = settled ? this.everyMs : Math.min(this.everyMs, RETRY_EVERY_MS);
       await this.clock.sleep(pause, signal).catch(() => undefined);
     }
   }
@@ -84,7 +87,7 @@ export class Watch {
   }
 }
 
-/** Prefect refusing what the bootstrap sends (a `ValueError`) is as strange as an answer we cannot read. */
+/** Prefect refusing what the bootstrap sends (`RefusedByPrefect`) is as strange as an answer we cannot read. */
 function reasonOf(error: unknown): OrchestrationReason {
   return error instanceof OrchestrationUnavailable ? error.reason : 'protocol';
 }

@@ -9,6 +9,8 @@ export class Budget {
     ms: number,
     /** Ends the operation early. */
     readonly signal?: AbortSignal,
+    /** Asks also a server that is known to be down. */
+    readonly insists = false,
   ) {
     this.#endsAt = clock.now().getTime() + ms;
   }

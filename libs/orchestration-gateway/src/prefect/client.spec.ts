@@ -1,8 +1,8 @@
 import { OrchestrationUnavailable, Secret, SystemClock } from '@sluice/kernel';
 import { startFakePrefect, type FakePrefect, type Misbehaviour } from '../../../../test/support/fake-prefect';
-import { PrefectClient } from './client';
+import { createClient } from '../create-gateway';
+import type { PrefectClient } from './client';
 import * as routes from './routes';
-import { Transport } from './transport';
 
 describe('a call to Prefect', () => {
   let fake: FakePrefect;
@@ -10,8 +10,13 @@ describe('a call to Prefect', () => {
 
   beforeEach(async () => {
     fake = await startFakePrefect();
-    prefect = new PrefectClient(new Transport(fake.apiUrl), new SystemClock());
+    prefect = clientOf(fake.apiUrl);
   });
+
+  const clientOf = (urls: string, authString?: string) => {
+    const auth = authString === undefined ? undefined : new Secret(authString);
+    return createClient({ PREFECT_API_URL: urls, PREFECT_API_AUTH_STRING: auth }, new SystemClock());
+  };
 
   afterEach(async () => {
     prefect.close();
@@ -22,6 +27,10 @@ describe('a call to Prefect', () => {
     ['http_500', 'http_5xx', 3],
     ['http_502', 'http_5xx', 3],
     ['http_503', 'http_5xx', 3],
+    ['http_504', 'http_5xx', 3],
+    ['lost_race', 'http_5xx', 3],
+    ['outdated', 'version', 1],
+    ['csrf', 'auth', 1],
     ['reset', 'reset', 3],
     ['lost_answer', 'reset', 3],
     ['unauthorized', 'auth', 1],
@@ -63,6 +72,29 @@ describe('a call to Prefect', () => {
     expect(Date.now() - started).toBeGreaterThanOrEqual(990);
   });
 
+  it('waits until the date in Retry-After', async () => {
+    await fake.misbehave('rate_limited', { times: 1, seconds: 2, asDate: true });
+    const started = Date.now();
+    await expect(prefect.send(routes.readVersion())).resolves.toBe('3.8.8');
+    expect(Date.now() - started).toBeGreaterThanOrEqual(900);
+  });
+
+  it('whose answer never ends is a timeout within its budget', async () => {
+    await fake.misbehave('slow_body');
+    const started = Date.now();
+    await expect(prefect.send(routes.readVersion())).rejects.toMatchObject({ reason: 'timeout' });
+    expect(Date.now() - started).toBeLessThan(5_300);
+  }, 10_000);
+
+  it('that a closing breaks off is not tried again', async () => {
+    await fake.misbehave('hang');
+    const failure = expect(prefect.send(routes.readVersion())).rejects.toThrow(OrchestrationUnavailable);
+    while (fake.requests.length === 0) await new Promise(setImmediate);
+    prefect.close();
+    await failure;
+    expect(fake.requests).toHaveLength(1);
+  });
+
   it('gives up at once when Retry-After is beyond its budget, and passes it on', async () => {
     await fake.misbehave('rate_limited', { seconds: 30 });
     const failure = expect(prefect.send(routes.readVersion())).rejects;
@@ -91,8 +123,8 @@ describe('a call to Prefect', () => {
 
   it('carries the API version, and the credentials as Basic authentication', async () => {
     const guarded = await startFakePrefect({ authString: 'admin:pass' });
-    const open = new PrefectClient(new Transport(guarded.apiUrl), new SystemClock());
-    const known = new PrefectClient(new Transport(guarded.apiUrl, new Secret('admin:pass')), new SystemClock());
+    const open = clientOf(guarded.apiUrl);
+    const known = clientOf(guarded.apiUrl, 'admin:pass');
     await expect(open.send(routes.readVersion())).rejects.toMatchObject({ reason: 'auth' });
     await expect(known.send(routes.readVersion())).resolves.toBe('3.8.8');
     expect(guarded.requests.at(-1)?.headers).toMatchObject({ 'x-prefect-api-version': '0.8.4' });

@@ -1,5 +1,5 @@
-import { OrchestrationUnavailable, ValueError } from '@sluice/kernel';
-import { failureOfAnswer, failureOfError, retryAfterSeconds } from './failures';
+import { DomainError, OrchestrationUnavailable } from '@sluice/kernel';
+import { RefusedByPrefect, failureOfAnswer, failureOfError, retryAfterSeconds } from './failures';
 import { AnswerTooLarge } from './transport';
 
 const NOW = new Date('2026-11-24T00:00:00Z');
@@ -38,7 +38,6 @@ describe('an answer', () => {
     [429, 'rate_limited'],
     [401, 'auth'],
     [403, 'auth'],
-    [400, 'version'],
     [307, 'protocol'],
     [405, 'protocol'],
   ])('with status %i is unavailability by %s', (status, reason) => {
@@ -47,13 +46,22 @@ describe('an answer', () => {
     expect(failure).toMatchObject({ reason });
   });
 
-  it.each([409, 422])('with status %i is a wrong value, told in the words of Prefect', (status) => {
-    const failure = failureOfAnswer(
-      answer(status, '{"exception_detail":[{"msg":"Invalid cron"}],"request_body":{"secret":1}}'),
-      NOW,
-    );
-    expect(failure).toBeInstanceOf(ValueError);
-    expect(failure?.message).toBe('Prefect refused the value: ["Invalid cron"]');
+  it.each([400, 409, 422])(
+    'with status %i is a refusal in the words of Prefect, without the request it repeats',
+    (status) => {
+      const text = '{"exception_detail":[{"msg":"Invalid cron"}],"request_body":{"secret":1}}';
+      const failure = failureOfAnswer(answer(status, text), NOW);
+      expect(failure).toBeInstanceOf(RefusedByPrefect);
+      expect(failure).not.toBeInstanceOf(DomainError);
+      expect(failure?.message).toBe(`Prefect refused a request of Sluice's own making (${status}): ["Invalid cron"]`);
+    },
+  );
+
+  it.each([
+    [400, 'The request specified API version 0.8.4 but this server requires version 0.9.0 or higher.', 'version'],
+    [409, 'Data integrity conflict. This usually means a unique or foreign key constraint was violated.', 'http_5xx'],
+  ])('with status %i that says "%s" is unavailability by %s', (status, detail, reason) => {
+    expect(failureOfAnswer(answer(status, JSON.stringify({ detail })), NOW)).toMatchObject({ reason });
   });
 
   it('passes on how long to wait', () => {

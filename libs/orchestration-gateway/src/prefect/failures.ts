@@ -1,4 +1,4 @@
-import { OrchestrationUnavailable, ValueError, type OrchestrationReason } from '@sluice/kernel';
+import { OrchestrationUnavailable, type OrchestrationReason } from '@sluice/kernel';
 import { AnswerTooLarge, type HttpAnswer } from './transport';
 
 /** The network's error codes, and what each means for the caller. A code that is not here is a broken conversation: `protocol`. */
@@ -29,6 +29,20 @@ const SENTENCE_OF: Readonly<Record<OrchestrationReason, string>> = {
   not_initialized: 'Prefect has not been reached yet.',
 };
 
+/**
+ * Prefect understood the request and refuses what it says (400, 409, 422). Where that came from the caller the client makes it a `ValueError`;
+ * everywhere else it is a mistake of Sluice, hence no `DomainError`: the API answers 500 and logs it.
+ */
+export class RefusedByPrefect extends Error {
+  constructor(
+    readonly status: number,
+    readonly detail: string,
+  ) {
+    super(`Prefect refused a request of Sluice's own making (${status}): ${detail}`);
+    this.name = 'RefusedByPrefect';
+  }
+}
+
 export function unavailable(reason: OrchestrationReason, cause?: unknown, retryAfterSeconds?: number) {
   return new OrchestrationUnavailable(reason, SENTENCE_OF[reason], retryAfterSeconds, { cause });
 }
@@ -41,15 +55,24 @@ export function failureOfError(error: unknown, timedOut: boolean): Orchestration
 }
 
 /** What is wrong with a whole answer; `null` when it is one to work with (2xx and 404). */
-export function failureOfAnswer(answer: HttpAnswer, now: Date): OrchestrationUnavailable | ValueError | null {
+export function failureOfAnswer(answer: HttpAnswer, now: Date): OrchestrationUnavailable | RefusedByPrefect | null {
   const { status } = answer;
   if ((status >= 200 && status < 300) || status === 404) return null;
   if (status >= 500) return unavailable('http_5xx', undefined, retryAfterSeconds(answer, now));
   if (status === 429) return unavailable('rate_limited', undefined, retryAfterSeconds(answer, now));
   if (status === 401 || status === 403) return unavailable('auth');
-  if (status === 400) return unavailable('version', detailOf(answer));
-  if (status === 409 || status === 422) return new ValueError(`Prefect refused the value: ${detailOf(answer)}`);
+  if (status === 400 || status === 409 || status === 422) return refusal(status, detailOf(answer));
   return unavailable('protocol', `status ${status}`);
+}
+
+/** A race in Prefect's own database is told as 409 too; a moment later it may be over. */
+const LOST_RACE = /^Data integrity conflict/;
+const OTHER_API_VERSION = /api version/i;
+
+function refusal(status: number, detail: string): OrchestrationUnavailable | RefusedByPrefect {
+  if (status === 400 && OTHER_API_VERSION.test(detail)) return unavailable('version', detail);
+  if (status === 409 && LOST_RACE.test(detail)) return unavailable('http_5xx', detail);
+  return new RefusedByPrefect(status, detail);
 }
 
 /** `Retry-After` as seconds (a number or a date, RFC 9110); `undefined` when absent or unreadable. */

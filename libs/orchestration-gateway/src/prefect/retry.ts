@@ -2,17 +2,27 @@ import type { OrchestrationReason, OrchestrationUnavailable } from '@sluice/kern
 
 /** Causes that may be gone a moment later. `auth`, `protocol` and `version` need a person, so asking again only takes time. */
 const PASSING: ReadonlySet<OrchestrationReason> = new Set(['refused', 'timeout', 'reset', 'http_5xx', 'rate_limited']);
+const OUTAGES: ReadonlySet<OrchestrationReason> = new Set(['refused', 'timeout', 'reset', 'http_5xx']);
 const MAX_RETRIES = 2;
 const FIRST_PAUSE_MS = 100;
 const GROWTH = 4;
 
-/** An attempt that brought no answer to work with. `askedMs`: what the server's `Retry-After` asks for, 0 without one. */
+/**
+ * An attempt that brought no answer to work with. `askedMs`: what the server's `Retry-After` asks for, 0 without one. `givenUp`: the caller
+ * did not wait for the answer any longer, which says nothing about the server.
+ */
 export class AttemptFailed extends Error {
   constructor(
     readonly failure: OrchestrationUnavailable,
     readonly askedMs = 0,
+    readonly givenUp = false,
   ) {
     super(failure.message, { cause: failure });
+  }
+
+  /** True when the server seems to be down. One that answers, even with a refusal, is not. */
+  get isOutage(): boolean {
+    return OUTAGES.has(this.failure.reason) && !this.givenUp;
   }
 }
 

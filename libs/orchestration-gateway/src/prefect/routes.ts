@@ -30,11 +30,17 @@ export const patchPool = (name: string, base_job_template: object) =>
 export const listWorkers = (pool: string) => post(path`/work_pools/${pool}/workers/filter`, {}, wire.workers);
 
 /** An upsert by name which deletes and re-creates the schedules: only for making one. */
-export const createDeployment = (body: wire.DeploymentCreate) => post('/deployments/', body, wire.deployment);
+export const createDeployment = (body: wire.DeploymentCreate) => ({
+  ...post('/deployments/', body, wire.deployment),
+  callersValues: true,
+});
 export const readDeployment = (id: string) => get(path`/deployments/${id}`, wire.deployment);
 export const readDeploymentByName = (name: string) =>
   get(path`/deployments/name/${FLOW_NAME}/${name}`, wire.deployment);
-export const patchDeployment = (id: string, body: wire.DeploymentUpdate) => patch(path`/deployments/${id}`, body);
+export const patchDeployment = (id: string, body: wire.DeploymentUpdate) => ({
+  ...patch(path`/deployments/${id}`, body),
+  callersValues: true,
+});
 export const removeDeployment = (id: string) => remove(path`/deployments/${id}`);
 export const removeSchedule = (id: string, scheduleId: string) =>
   remove(path`/deployments/${id}/schedules/${scheduleId}`);
@@ -44,6 +50,13 @@ export const filterDeployments = (tag: string, offset: number, limit: number) =>
   post(
     '/deployments/filter',
     { deployments: { tags: { all_: [tag] } }, sort: 'NAME_ASC', offset, limit },
+    z.array(wire.deployment),
+  );
+/** Last changed first. */
+export const recentDeployments = (tag: string, limit: number) =>
+  post(
+    '/deployments/filter',
+    { deployments: { tags: { all_: [tag] } }, sort: 'UPDATED_DESC', limit },
     z.array(wire.deployment),
   );
 

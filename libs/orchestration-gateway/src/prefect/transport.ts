@@ -15,6 +15,8 @@ export interface HttpRequest {
   /** Below the base URL, with a leading slash; already encoded. */
   path: string;
   body?: unknown;
+  /** Beside those every request has. */
+  headers?: Record<string, string>;
 }
 
 export interface HttpAnswer {
@@ -24,11 +26,16 @@ export interface HttpAnswer {
   text: string;
 }
 
+/** Sends one request and reads the whole answer, whatever its status. Fails with the network's own errors or with the signal's reason. */
+export interface Sender {
+  send(request: HttpRequest, signal: AbortSignal): Promise<HttpAnswer>;
+  close(): void;
+}
+
 /** An answer larger than the cap; nothing Prefect sends us comes near it. */
 export class AnswerTooLarge extends Error {}
 
-/** Sends one request and reads the whole answer, whatever its status. Fails with the network's own errors or with the signal's reason. */
-export class Transport {
+export class Transport implements Sender {
   readonly #agents: [http.Agent, https.Agent];
   readonly #axios: AxiosInstance;
 
@@ -49,14 +56,30 @@ export class Transport {
   }
 
   async send(request: HttpRequest, signal: AbortSignal): Promise<HttpAnswer> {
+    try {
+      return await this.#exchange(request, signal);
+    } catch (error) {
+      if (signal.aborted) this.#dropIdle();
+      throw error;
+    }
+  }
+
+  async #exchange(request: HttpRequest, signal: AbortSignal): Promise<HttpAnswer> {
     const { status, headers, data } = await this.#axios.request<Readable>({
       method: request.method,
       url: request.path,
       data: request.body === undefined ? undefined : JSON.stringify(request.body),
+      ...(request.headers && { headers: request.headers }),
       signal,
     });
     const retryAfter: unknown = headers['retry-after'];
     return { status, retryAfter: typeof retryAfter === 'string' ? retryAfter : null, text: await textOf(data) };
+  }
+
+  /** Where one connection died in silence the idle ones may be dead too; the next attempt must not find that out again. */
+  #dropIdle(): void {
+    for (const agent of this.#agents)
+      for (const sockets of Object.values(agent.freeSockets)) for (const socket of sockets ?? []) socket.destroy();
   }
 
   close(): void {

@@ -11,8 +11,8 @@ export type LogCreate = Schemas['LogCreate'];
 /** The fields of an answer we read; the compiler refuses a name that Prefect's own schema does not have. */
 type FieldsOf<K extends keyof Schemas> = Partial<Record<keyof Schemas[K], z.ZodType>>;
 
-/** For answers whose body says nothing. */
-export const done = z.unknown().transform(() => true as const);
+/** For answers whose body says nothing: empty or `null`. Anything else comes from another server, which has not done what was asked. */
+export const done = z.union([z.null(), z.undefined()]).transform(() => true as const);
 export const version = z.string();
 export const withId = z.object({ id: z.uuid() });
 

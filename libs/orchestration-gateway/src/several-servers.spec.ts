@@ -1,0 +1,114 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Logger } from '@nestjs/common';
+import { SystemClock } from '@sluice/kernel';
+import { startFakePrefect, type FakePrefect, type Misbehaviour } from '../../../test/support/fake-prefect';
+import { createClient, createGateway } from './create-gateway';
+import type { OrchestrationGateway } from './orchestration-gateway';
+import type { PrefectClient } from './prefect/client';
+import * as routes from './prefect/routes';
+
+const POOL = { PREFECT_WORK_POOL: 'sluice', SLUICE_RUNNER_COMMAND: 'node x', SLUICE_RUNNER_WORKING_DIR: '/' };
+
+describe('with two servers', () => {
+  let first: FakePrefect;
+  let second: FakePrefect;
+  let client: PrefectClient;
+  let gateway: OrchestrationGateway;
+
+  beforeEach(async () => {
+    Logger.overrideLogger(false);
+    [first, second] = await Promise.all([startFakePrefect(), startFakePrefect()]);
+    const urls = { PREFECT_API_URL: `${first.apiUrl},${second.apiUrl}`, PREFECT_API_AUTH_STRING: undefined };
+    client = createClient(urls, new SystemClock());
+    gateway = createGateway({ ...urls, ...POOL }, new SystemClock(), { probeEveryMs: 30 });
+  });
+
+  afterEach(async () => {
+    gateway.onModuleDestroy();
+    gateway.onApplicationShutdown();
+    client.close();
+    await Promise.all([first.stop(), second.stop()]);
+  });
+
+  const ask = () => client.send(routes.readVersion());
+
+  it('the first is asked and the second left alone', async () => {
+    for (let call = 0; call < 3; call++) await ask();
+    expect([first.requests.length, second.requests.length]).toEqual([3, 0]);
+  });
+
+  it.each<Misbehaviour>(['down', 'reset', 'lost_answer', 'http_503', 'rate_limited', 'html', 'unauthorized', 'hang'])(
+    'the second answers while the first is %s, and from then on it is asked first',
+    async (kind) => {
+      await first.misbehave(kind);
+      await expect(ask()).resolves.toBe('3.8.8');
+      const asked = first.requests.length;
+      await ask();
+      expect(first.requests).toHaveLength(asked);
+      expect(second.requests).toHaveLength(2);
+    },
+    10_000,
+  );
+
+  it('a frozen first one leaves time for the second within the budget', async () => {
+    await first.misbehave('hang');
+    const started = Date.now();
+    await ask();
+    expect(Date.now() - started).toBeLessThan(3_000);
+  });
+
+  it('the first is asked again when the second fails', async () => {
+    await first.misbehave('http_503', { times: 1 });
+    await ask();
+    await second.misbehave('http_503');
+    await expect(ask()).resolves.toBe('3.8.8');
+    expect(first.requests).toHaveLength(2);
+  });
+
+  it('it is unavailable, within the budget, when both fail', async () => {
+    await first.misbehave('hang');
+    await second.misbehave('hang');
+    const started = Date.now();
+    await expect(ask()).rejects.toMatchObject({ reason: 'timeout' });
+    expect(Date.now() - started).toBeLessThan(5_300);
+  }, 10_000);
+
+  it('a value that is refused is not offered to the second', async () => {
+    await first.misbehave('unprocessable');
+    await expect(ask()).rejects.toThrow('refused a request');
+    expect(second.requests).toHaveLength(0);
+  });
+
+  it('the flag stays up while one of them is well, and falls when none is', async () => {
+    gateway.onApplicationBootstrap();
+    await until(() => gateway.initialized);
+    await first.misbehave('down');
+    await until(() => first.requests.length > 0 && second.requests.length > 20);
+    expect(gateway.status()).toMatchObject({ initialized: true, reason: null });
+    await second.misbehave('down');
+    await until(() => !gateway.initialized);
+    expect(gateway.status().reason).toBe('refused');
+    await first.behave();
+    await until(() => gateway.initialized);
+  }, 30_000);
+
+  it('one that the probe saw frozen costs callers nothing', async () => {
+    gateway.onApplicationBootstrap();
+    await until(() => gateway.initialized);
+    await first.misbehave('hang');
+    await sleep(6_500);
+    const started = Date.now();
+    await gateway.readFlowRun(randomUUID());
+    expect(Date.now() - started).toBeLessThan(500);
+    expect(gateway.initialized).toBe(true);
+  }, 30_000);
+});
+
+async function until(condition: () => boolean): Promise<void> {
+  const end = Date.now() + 15_000;
+  while (!condition()) {
+    if (Date.now() > end) throw new Error('did not come true within 15 s');
+    await sleep(10);
+  }
+}
