@@ -154,6 +154,19 @@ describe('the lease', () => {
     await held?.close();
   });
 
+  it('of a holder that froze before its first heartbeat is taken over when it has been silent for as long', async () => {
+    await plane.write('a.csv', 'id\n1\n');
+    const order = await plane.order();
+    const orchestrator = plane.orchestratorWith({ destination: destination(2) });
+    await (await destination(2).acquire(order.id, randomUUID()))?.close();
+    const frozen = new Client({ connectionString: plane.destinationUrl });
+    frozen.on('error', () => undefined);
+    await frozen.connect();
+    await frozen.query(`SELECT pg_advisory_lock(hashtextextended('sluice lease ${order.id}', 0))`);
+    expect(await untilNotSkipped(() => plane.run(order, { orchestrator }))).toMatchObject({ status: 'success' });
+    await frozen.end();
+  }, 30_000);
+
   it('of a holder that beats no more is taken over when its time is up, and what it had not committed is refused', async () => {
     await plane.write('a.csv', 'id\n1\n');
     const order = await plane.order();

@@ -57,7 +57,7 @@ export class Lease {
     await keeper.query('INSERT INTO sluice.lease (ingestion) VALUES ($1) ON CONFLICT DO NOTHING', [
       options.ingestionId,
     ]);
-    if (!(await lock(keeper, options.ingestionId)) && !(await takeOver(keeper, options.ingestionId))) return null;
+    if (!(await lock(keeper, options.ingestionId)) && !(await takeOver(keeper, options))) return null;
     return new Lease(keeper, options, await raiseFence(keeper, writer, options));
   }
 
@@ -127,13 +127,15 @@ async function lock(keeper: Client, ingestionId: string): Promise<boolean> {
 }
 
 /** Ends the backends of a holder whose time is over. Backend pids are used again, so the start time must match too. */
-async function takeOver(keeper: Client, ingestionId: string): Promise<boolean> {
+async function takeOver(keeper: Client, options: LeaseOptions): Promise<boolean> {
+  const { ingestionId } = options;
   const holder = await holderOf(keeper, ingestionId);
   if (holder?.expired !== true) return false;
   await terminate(keeper, holder.writer_pid, holder.writer_started);
   await terminate(keeper, holder.heartbeat_pid, holder.heartbeat_started);
   for (let i = 0; i < TAKE_OVER_TRIES; i++) {
     if (await lock(keeper, ingestionId)) return true;
+    await terminateSilent(keeper, options);
     await new Promise((resolve) => setTimeout(resolve, TAKE_OVER_PAUSE_MS));
   }
   return false;
@@ -149,6 +151,21 @@ async function terminate(keeper: Client, pid: number | null, started: string | n
   await keeper.query(
     'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = $1 AND backend_start = $2::timestamptz',
     [pid, started],
+  );
+}
+
+/**
+ * One that froze between its lock and its first heartbeat is not named in the lease: it is known by the lock it holds, and by having asked
+ * nothing for the lease's whole time, in which a living one has beaten several times.
+ */
+async function terminateSilent(keeper: Client, { ingestionId, seconds }: LeaseOptions): Promise<void> {
+  const key = "hashtextextended('sluice lease ' || $1, 0)";
+  await keeper.query(
+    `SELECT pg_terminate_backend(a.pid) FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+     WHERE l.locktype = 'advisory' AND l.granted AND l.database = a.datid AND a.datname = current_database() AND l.objsubid = 1
+       AND (l.classid::bigint << 32) | l.objid::bigint = ${key}
+       AND a.state_change < clock_timestamp() - $2 * interval '1 second'`,
+    [ingestionId, seconds],
   );
 }
 

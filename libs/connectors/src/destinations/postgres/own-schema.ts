@@ -89,7 +89,8 @@ CREATE TABLE IF NOT EXISTS sluice.schema_step (step integer PRIMARY KEY, done_at
 /** Makes the schema, or brings it forward to what this program needs. A schema that is further already is left as it is. */
 export async function prepare(client: Client): Promise<void> {
   if ((await stepsDone(client)) >= STEPS.length) return;
-  await client.query('BEGIN');
+  // Whoever is frozen in here would keep all others out: there is no lease yet to take over.
+  await client.query("BEGIN; SET LOCAL idle_in_transaction_session_timeout = '10s'");
   try {
     await client.query(`SELECT pg_advisory_xact_lock(${PREPARE_LOCK})`);
     await client.query(CREATE_ACCOUNT);
