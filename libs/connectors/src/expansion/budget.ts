@@ -1,5 +1,5 @@
 import { BadFile } from '../errors';
-import type { Chunks } from './compression';
+import type { Chunks } from './chunks';
 
 const MIB = 1024 * 1024;
 /** Small files may be as repetitive as they like. */

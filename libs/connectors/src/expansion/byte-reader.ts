@@ -1,5 +1,5 @@
 import { BadData, ENDS_EARLY } from './bad-data';
-import type { Chunks } from './compression';
+import type { Chunks } from './chunks';
 
 /** Takes an exact number of bytes at a time from a stream of chunks. */
 export class ByteReader {

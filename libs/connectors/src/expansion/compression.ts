@@ -1,13 +1,13 @@
 import { BadFile } from '../errors';
 import { BadData } from './bad-data';
 import { bunzip2 } from './bzip2/bunzip2';
+import type { Chunks } from './chunks';
 import { gunzip } from './gzip';
 import { unzstd } from './zstd/unzstd';
 
 /** What a file's bytes are to be expanded by. */
 export type Compression = 'gzip' | 'zstd' | 'bzip2';
 export type Packing = Compression | 'zip' | 'none';
-export type Chunks = AsyncIterable<Buffer>;
 
 /** How many of the first bytes `packingOf` looks at. */
 export const MAGIC_BYTES = 10;

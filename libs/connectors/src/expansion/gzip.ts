@@ -1,7 +1,7 @@
 import { pipeline, Readable } from 'node:stream';
 import { createGunzip, createInflateRaw, type Gunzip, type InflateRaw, type ZlibOptions } from 'node:zlib';
 import { BadData, ENDS_EARLY, GOES_ON } from './bad-data';
-import type { Chunks } from './compression';
+import type { Chunks } from './chunks';
 
 const CHUNK_BYTES = 1024 * 1024;
 /** Several pieces in stock keep zlib's thread busy while the reader works on one. */

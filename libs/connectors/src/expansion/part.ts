@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import type { FileInput } from '../formats/format-reader';
-import type { Chunks } from './compression';
+import type { Chunks } from './chunks';
 
 /** One readable thing, from a way to get its bytes and a way to get them into a local file. */
 export class Part implements FileInput {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { BadFile, LoadError } from '../errors';
-import type { Chunks } from './compression';
+import type { Chunks } from './chunks';
 
 /** Local copies for readers that need a file, in a folder only this user may enter, made when it is needed. To be closed. */
 export class Spool {

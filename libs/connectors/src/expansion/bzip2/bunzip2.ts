@@ -1,5 +1,5 @@
 import { BadData, ENDS_EARLY, GOES_ON } from '../bad-data';
-import type { Chunks } from '../compression';
+import type { Chunks } from '../chunks';
 import { BitReader } from './bit-reader';
 import { type Block, decodeBlock } from './block';
 import { blockBytes } from './runs';

@@ -3,7 +3,7 @@ import { crc32 } from 'node:zlib';
 import yauzl, { type Entry, type ZipFile } from 'yauzl';
 import { BadFile, LoadError } from '../../errors';
 import { BadData } from '../bad-data';
-import type { Chunks } from '../compression';
+import type { Chunks } from '../chunks';
 import { inflateRaw } from '../gzip';
 import { type RawFile, unreadable } from '../raw-file';
 import { assertApart, assertReadable, STORED, type ZipMember } from './checks';

@@ -1,6 +1,6 @@
 import { BadData, GOES_ON } from '../bad-data';
 import { ByteReader } from '../byte-reader';
-import type { Chunks } from '../compression';
+import type { Chunks } from '../chunks';
 import { ZstdDecoder } from './decoder';
 import { type Frame, readFrame } from './frame';
 

@@ -1,0 +1,2 @@
+/** Bytes on their way. */
+export type Chunks = AsyncIterable<Buffer>;
