@@ -1,2 +1,2 @@
-/** Bytes in pieces of any size, one after the other. */
+/** Bytes on their way. */
 export type Chunks = AsyncIterable<Buffer>;
