@@ -48,9 +48,9 @@ export async function besideNanoseconds(
   return { table, found: named, remove };
 }
 
-/** Nanoseconds behind the last whole microsecond. INT96 begins with those of the day, the lowest byte first. */
+/** Nanoseconds behind the microsecond that is left (before it and negative, before 1970). INT96 begins with those of the day, the lowest byte first. */
 function restOf({ name, cut }: ParquetColumn): string {
-  if (cut === 'utc') return `abs(epoch_ns(${quoted(name)}) % 1000)`;
+  if (cut === 'utc') return `epoch_ns(${quoted(name)}) % 1000`;
   const digits = [15, 13, 11, 9, 7, 5, 3, 1].map((at) => `hex(${quoted(name)})[${at}:${at + 1}]`);
   return `('0x' || ${digits.join(' || ')})::BIGINT % 1000`;
 }
