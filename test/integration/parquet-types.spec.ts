@@ -1,4 +1,5 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtempSync } from 'node:fs';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { DuckDBConnection } from '@duckdb/node-api';
@@ -10,7 +11,8 @@ import { aPlan, diskFile, type LoadDesk, loadDesk } from '../support/load-file';
 
 /** Parquet written here by DuckDB, or by pyarrow (test/fixtures), read into a real PostgreSQL. */
 const FIXTURES = join(__dirname, '../fixtures/parquet');
-const duckDb = new DuckDb({ memoryMb: 160, threads: 2, tempDir: tmpdir() });
+const spill = mkdtempSync(join(tmpdir(), 'sluice-spill-'));
+const duckDb = new DuckDb({ memoryMb: 160, threads: 2, tempDir: spill });
 const reader = new ParquetReader(duckDb);
 
 let desk: LoadDesk;
@@ -25,7 +27,7 @@ afterAll(async () => {
   writer.closeSync();
   await duckDb.close();
   await desk.close();
-  await rm(folder, { recursive: true });
+  for (const path of [folder, spill]) await rm(path, { recursive: true });
 });
 
 let files = 0;
@@ -261,6 +263,50 @@ it('a column that the server casts is sent as text', async () => {
   expect((await loaded(path, plan)).rows).toEqual([['10.0.0.1', '3 days', null, 1]]);
 });
 
+describe('nanoseconds that DuckDB would cut off', () => {
+  const bad = (n: number) => n % 7 === 0 && n % 11 !== 0;
+  const all = Array.from({ length: 700 }, (_, n) => n);
+  const shown: Record<string, string> = {
+    zoned_nanoseconds: 'timestamp with time zone',
+    int96: 'timestamp without time zone',
+  };
+
+  it.each(Object.entries(shown))('reject their rows: %s', async (name, type) => {
+    const plan = aPlan([column('n', 'integer'), column('at', type as LoadColumn['type'])], { badRows: 'reject' });
+    const { rows, rejections } = await loaded(join(FIXTURES, `${name}.parquet`), plan);
+    expect(rejections.map(({ record }) => record - 1)).toEqual(all.filter(bad));
+    expect(rows.map(([n]) => Number(n))).toEqual(all.filter((n) => !bad(n)));
+    const micros = (n: number) => new Date((n - 350) * 1e9 + 123).toISOString().slice(0, 23).replace('T', ' ');
+    const zone = type.includes('without') ? '' : '+00';
+    const expected = all.filter((n) => !bad(n)).map((n) => (n % 11 === 0 ? null : `${micros(n)}456${zone}`));
+    expect(rows.map(([, at]) => at)).toEqual(expected);
+    expect(rejections.at(-1)?.reason).toBe(
+      `Row 687, column at: ${micros(686)}456${zone} and 1 ns cannot be stored as ${type} without changing it. Correct the value.`,
+    );
+  });
+
+  it('are not rescued without them', async () => {
+    const plan = aPlan([column('n', 'integer')], { unknown: 'rescue', unfit: 'rescue', badRows: 'reject' });
+    const { rows, rejections } = await loaded(join(FIXTURES, 'int96.parquet'), plan);
+    expect(rejections).toHaveLength(all.filter(bad).length);
+    expect(rows).toHaveLength(all.filter((n) => !bad(n)).length);
+  });
+
+  it('do not matter where nobody wants the column, and no copy is made', async () => {
+    const plan = aPlan([column('n', 'integer')], { unknown: 'ignore' });
+    expect((await loaded(join(FIXTURES, 'int96.parquet'), plan)).rows).toHaveLength(700);
+  });
+
+  it('are looked for in a copy that is gone afterwards', async () => {
+    const copies = async () => (await readdir(spill)).filter((name) => name.startsWith('sluice-'));
+    const plan = aPlan([column('at', 'timestamp without time zone')], { unknown: 'ignore' });
+    const file = await opened(join(FIXTURES, 'int96.parquet'), plan);
+    expect(await copies()).toHaveLength(1);
+    file.close();
+    expect(await copies()).toEqual([]);
+  });
+});
+
 it('a map that has a key twice is refused, for JSON would keep one of them', async () => {
   const plan = aPlan([column('m', 'jsonb')], { badRows: 'reject' });
   const { rejections } = await loaded(join(FIXTURES, 'map_key_twice.parquet'), plan);
@@ -274,9 +320,13 @@ test.each([
   ],
   ['encrypted_column', /If it is encrypted, write it without encryption: Sluice has no keys\.$/],
   ['wide_decimal', /^Column wide of wide_decimal\.parquet holds decimals of 60 digits, .* as text\.$/],
+  [
+    'nested_nanoseconds',
+    /^Column nested_moments of nested_nanoseconds\.parquet holds nested moments of nanoseconds, .* as microseconds\.$/,
+  ],
   ['cut_off', /^cut_off\.parquet cannot be read as Parquet: .* Write the file again\.$/],
 ])('%s is refused in a sentence', async (name, message) => {
-  const columns = ['id', 'secret', 'n', 'wide'].map((source) => column(source, 'text'));
+  const columns = ['id', 'secret', 'n', 'wide', 'nested_moments'].map((source) => column(source, 'text'));
   const error = await failure(join(FIXTURES, `${name}.parquet`), aPlan(columns));
   expect(error).toBeInstanceOf(BadFile);
   expect((error as BadFile).message).toMatch(message);

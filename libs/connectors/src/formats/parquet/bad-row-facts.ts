@@ -41,9 +41,10 @@ function factsOfOne(bad: BadRow, wanted: Wanted, [, json, flagged, ...texts]: re
 function problemOf(value: unknown, source: ParquetColumn, pairs: readonly Pair[]): string {
   if (typeof value !== 'string') return 'it is a merge key and has no value. Fill it in.';
   const target = pairs.find((pair) => pair.source === source)?.target;
-  const nul = value.includes('\0') || target === undefined;
-  const problem = nul
+  const problem = value.includes('\0')
     ? 'holds a NUL character, which PostgreSQL cannot store'
-    : `cannot be stored as ${typeName(target)} without changing it`;
+    : target === undefined
+      ? 'cannot be rescued with its nanoseconds'
+      : `cannot be stored as ${typeName(target)} without changing it`;
   return `${value.replaceAll('\0', '\u2400')} ${problem}. Correct the value.`;
 }

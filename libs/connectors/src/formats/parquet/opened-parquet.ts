@@ -21,14 +21,21 @@ import { inferredColumn } from './parquet-columns';
 import { unreadable } from './parquet-file';
 import { rowsQuery, type Wanted } from './parquet-query';
 
+/** What one opened file is read with. */
+export interface ReadingMeans {
+  /** The file's own, closed with it: a question ends the stream of the one before. */
+  session: DuckDBConnection;
+  questions: DuckDBConnection;
+  /** Removes what was made beside the file. */
+  remove: () => void;
+}
+
 export class OpenedParquet implements OpenedFile {
   readonly columns: readonly LoadColumn[];
   readonly declared: readonly InferredColumn[];
 
-  /** `session` is this file's own and closed with it; further questions are asked of `questions`. */
   constructor(
-    private readonly session: DuckDBConnection,
-    private readonly questions: DuckDBConnection,
+    private readonly means: ReadingMeans,
     private readonly file: FileInput,
     private readonly wanted: Wanted,
     private readonly plan: ReadPlan,
@@ -73,7 +80,8 @@ export class OpenedParquet implements OpenedFile {
   }
 
   close(): void {
-    this.session.closeSync();
+    this.means.session.closeSync();
+    this.means.remove();
   }
 
   private encoder(order: Pick<CopyOrder, 'loadId' | 'numbered' | 'refused'>, out: CopyWriter): ChunkEncoder {
@@ -85,7 +93,7 @@ export class OpenedParquet implements OpenedFile {
   /** Hands over the rows left out, before those written after them are sent. */
   private async tell(left: readonly BadRow[], { reject, refused }: CopyOrder): Promise<void> {
     if (left.length === 0) return;
-    const facts = await factsOf(this.questions, this.wanted, left).catch((error: unknown) => this.fail(error));
+    const facts = await factsOf(this.means.questions, this.wanted, left).catch((error: unknown) => this.fail(error));
     const badRows = new BadRows(this.plan.badRows, reject, refused);
     for (const { fault, raw } of facts) badRows.leave(fault, raw);
   }
@@ -93,7 +101,7 @@ export class OpenedParquet implements OpenedFile {
   /** The rows in the file's order. While a chunk is being worked on, DuckDB already makes the next one. */
   private async *chunks(signal?: AbortSignal): AsyncGenerator<DuckDBDataChunk> {
     const reclaimer = new ChunkReclaimer();
-    const result = await this.session.stream(rowsQuery(this.wanted)).catch((error: unknown) => this.fail(error));
+    const result = await this.means.session.stream(rowsQuery(this.wanted)).catch((error: unknown) => this.fail(error));
     for (let next = fetched(result); ;) {
       signal?.throwIfAborted();
       const chunk = await next.catch((error: unknown) => this.fail(error));

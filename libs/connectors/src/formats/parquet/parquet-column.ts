@@ -12,6 +12,10 @@ export interface ParquetColumn extends DeclaredColumn {
   declared: string;
   /** Why the reader cannot give its values unchanged; `null`: it can. */
   unreadable: string | null;
+  /** How its nanoseconds, which DuckDB cuts off, are kept in the file; `null`: nothing is cut off. */
+  cut: 'int96' | 'utc' | null;
+  /** The column with what was cut off, in nanoseconds, where somebody has looked. */
+  rest: string | null;
 }
 
 export type Pair = Match<ParquetColumn>;

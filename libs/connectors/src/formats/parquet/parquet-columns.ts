@@ -85,6 +85,14 @@ function holdsNul(type: string, value: string): string | null {
   return type === 'VARCHAR' ? `contains(${value}, chr(0))` : null;
 }
 
+/** For a person. */
+export function shownText({ name, rest }: ParquetColumn, maxChars: number): string {
+  const text = `left(${quoted(name)}::VARCHAR, ${maxChars})`;
+  return rest === null
+    ? text
+    : `${text} || CASE WHEN ${quoted(rest)} <> 0 THEN ' and ' || ${quoted(rest)} || ' ns' ELSE '' END`;
+}
+
 /** Likewise of a value that has become text already. */
 export function jsonOfText({ type, parsed }: ParquetColumn, text: string): string {
   const isNumber = /^(DECIMAL|FLOAT|DOUBLE|U?(TINY|SMALL|BIG|HUGE)?INT)/.test(type) && /^-?\d/.test(text);
@@ -98,9 +106,9 @@ export function unfitWhen(pair: Pair): string | null {
   return tests.length === 0 ? null : `(${quoted(source.name)} IS NOT NULL AND (${tests.join(' OR ')}))`;
 }
 
-/** When there is nothing of the value that PostgreSQL could keep, not even as JSON: it holds a NUL character. */
-export function unstorableWhen({ name, parsed }: ParquetColumn): string | null {
-  return anyWithin(parsed, quoted(name), holdsNul);
+/** When PostgreSQL can keep the value nowhere, not even as JSON: it holds a NUL character, or came without its nanoseconds. */
+export function unstorableWhen({ name, parsed, rest }: ParquetColumn): string | null {
+  return rest === null ? anyWithin(parsed, quoted(name), holdsNul) : `${quoted(rest)} <> 0`;
 }
 
 function scalarTests(pair: Pair): string[] {
@@ -108,6 +116,7 @@ function scalarTests(pair: Pair): string[] {
   const [name, value] = [quoted(source.name), valueOf(pair)];
   const tests: string[] = [];
   if (isText(source.type)) tests.push(`contains(${name}, chr(0))`);
+  if (source.rest !== null) tests.push(`${quoted(source.rest)} <> 0`);
   if (/^(DATE|TIMESTAMP)/.test(source.type)) tests.push(`NOT isfinite(${name})`);
   if (/^(FLOAT|DOUBLE)$/.test(source.type) && (target.type === 'numeric' || isJson(target)))
     tests.push(`NOT isfinite(${name})`);

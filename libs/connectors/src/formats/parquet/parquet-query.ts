@@ -2,7 +2,7 @@ import { literal, quoted } from '../../duckdb';
 import type { LoadColumn } from '../../column';
 import type { ReadPlan } from '../format-reader';
 import type { Pair, ParquetColumn } from './parquet-column';
-import { rescuedJson, unfitWhen, unstorableWhen, valueOf } from './parquet-columns';
+import { rescuedJson, shownText, unfitWhen, unstorableWhen, valueOf } from './parquet-columns';
 
 /** What of a file is asked for. */
 export interface Wanted {
@@ -34,19 +34,18 @@ const MAX_SHOWN = 60;
 export function badRowsQuery(wanted: Wanted, records: readonly number[]): string {
   const { found, table } = wanted;
   const [first, last] = [records[0] ?? 1, records.at(-1) ?? 1];
-  // Names that no column has, for a column would come before them.
-  const longest = Math.max(0, ...found.map(({ name }) => name.length));
-  const [row, number] = ['r'.repeat(longest + 1), 'n'.repeat(longest + 1)];
+  // A name that no column has.
+  const number = 'n'.repeat(Math.max(0, ...found.map(({ name }) => name.length)) + 1);
   const cases = badWhen(wanted).map(({ when, source }) => `WHEN ${when} THEN ${found.indexOf(source)}`);
-  const texts = found.map(({ name }) => `left(${quoted(name)}::VARCHAR, ${MAX_SHOWN})`);
+  const members = found.map(({ source, name }) => `${literal(source)}, ${quoted(name)}`);
   const told = [
     number,
-    `left(to_json(${row})::VARCHAR, ${MAX_RAW})`,
+    `left(json_object(${members.join(', ')})::VARCHAR, ${MAX_RAW})`,
     cases.length === 0 ? 'NULL' : `CASE ${cases.join(' ')} END`,
-    ...texts,
+    ...found.map((column) => shownText(column, MAX_SHOWN)),
   ];
   const some = `SELECT * FROM ${table} LIMIT ${last - first + 1} OFFSET ${first - 1}`;
-  const numbered = `SELECT row_number() OVER () + ${first - 1} AS ${number}, ${row}, * FROM (${some}) AS ${row}`;
+  const numbered = `SELECT row_number() OVER () + ${first - 1} AS ${number}, * FROM (${some})`;
   return `SELECT ${told.join(', ')} FROM (${numbered}) WHERE ${number} IN (${records.join(', ')}) ORDER BY 1`;
 }
 

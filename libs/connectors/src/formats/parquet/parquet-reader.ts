@@ -4,6 +4,7 @@ import { BadFile } from '../../errors';
 import { together } from '../../schema/infer';
 import { matched } from '../declared-columns';
 import { type FileInput, FormatReader, type Inference, type OpenedFile, type ReadPlan } from '../format-reader';
+import { besideNanoseconds, type WithNanoseconds } from './nanoseconds';
 import { OpenedParquet } from './opened-parquet';
 import type { ParquetColumn } from './parquet-column';
 import { inferredColumn } from './parquet-columns';
@@ -29,13 +30,24 @@ export class ParquetReader extends FormatReader {
 
   override async open(file: FileInput, plan: ReadPlan): Promise<OpenedFile> {
     const questions = await this.duckDb.connect();
-    const found = await columnsOf(questions, file);
-    if (found.length > this.maxColumns) throw tooManyColumns(file, found.length, this.maxColumns);
-    const pairs = matched(file.path, found, plan);
-    for (const column of plan.unknown === 'rescue' ? found : pairs.map(({ source }) => source))
-      if (column.unreadable !== null) throw unreadableColumn(file, column);
-    const wanted = { table: await tableOf(file), found, pairs, plan };
-    return new OpenedParquet(await this.duckDb.session(), questions, file, wanted, plan);
+    const declared = await columnsOf(questions, file);
+    if (declared.length > this.maxColumns) throw tooManyColumns(file, declared.length, this.maxColumns);
+    const read = matched(file.path, declared, plan).map(({ source }) => source);
+    const looked = plan.unknown === 'rescue' ? declared : read;
+    for (const column of looked) if (column.unreadable !== null) throw unreadableColumn(file, column);
+    const { table, found, remove } = await this.tableFor(file, declared, looked);
+    const wanted = { table, found, pairs: matched(file.path, found, plan), plan };
+    return new OpenedParquet({ questions, session: await this.duckDb.session(), remove }, file, wanted, plan);
+  }
+
+  private async tableFor(
+    file: FileInput,
+    declared: readonly ParquetColumn[],
+    looked: readonly ParquetColumn[],
+  ): Promise<WithNanoseconds> {
+    if (looked.every(({ cut }) => cut === null))
+      return { table: await tableOf(file), found: declared, remove: () => undefined };
+    return besideNanoseconds(await file.localPath(), declared, this.duckDb.tempDir);
   }
 }
 
