@@ -18,19 +18,22 @@ export class Balancer {
   #turn = 0;
   #stop = new AbortController();
   #replicas;
-  #tell;
+  #options;
 
-  /** @param {number} port @param {Replica[]} replicas @param {(what: string) => void} tell hears which replica came and went */
-  constructor(port, replicas, tell) {
+  /**
+   * @param {number} port @param {Replica[]} replicas
+   * @param {{ tell: (what: string) => void, blind?: boolean }} options `tell` hears which replica came and went; a blind one checks once
+   */
+  constructor(port, replicas, options) {
     this.#replicas = replicas;
-    this.#tell = tell;
+    this.#options = options;
     this.proxy = new TcpProxy(port, () => this.#order());
   }
 
   async start() {
     await this.#checkAll();
     await this.proxy.listen();
-    void this.#loop();
+    if (!this.#options.blind) void this.#loop();
   }
 
   async stop() {
@@ -68,7 +71,9 @@ export class Balancer {
     if (ready) this.#ready.add(port);
     else this.#ready.delete(port);
     const cut = ready ? 0 : this.proxy.cut(port);
-    this.#tell(ready ? `the balancer takes ${name} in` : `the balancer leaves ${name} out, ${cut} connections cut`);
+    this.#options.tell(
+      ready ? `the balancer takes ${name} in` : `the balancer leaves ${name} out, ${cut} connections cut`,
+    );
   }
 }
 

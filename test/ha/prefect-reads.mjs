@@ -25,3 +25,9 @@ async function ask(url, body) {
   if (!answer.ok) throw new Error(`${url} answered ${answer.status}: ${await answer.text()}`);
   return answer.json();
 }
+
+/** Whether a run's status says what its flow run's state says. @param {string} status of Sluice @param {string | undefined} state of Prefect */
+export function agree(status, state) {
+  const wanted = { success: 'COMPLETED', partial: 'COMPLETED', skipped: 'CANCELLED' };
+  return state === (wanted[/** @type {keyof typeof wanted} */ (status)] ?? status.toUpperCase());
+}

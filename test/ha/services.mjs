@@ -13,7 +13,7 @@ const LATE_MS = 62_000;
 const CATCH_UP_MS = 30_000;
 const RUN_MS = 60_000;
 
-/** @typedef {import('./scenario.mjs').Scene} Scene */
+/** @typedef {import('./stage.mjs').Scene} Scene */
 /** @typedef {import('./clients.mjs').Loaded} Loaded */
 
 /**
@@ -48,7 +48,7 @@ export async function faultOfServices(scene) {
 /** @returns {{ first: number, second: number, third: number }} whole minutes; the third lies behind the outage */
 function nextTicks() {
   const first = Math.ceil((Date.now() + LEAD_MS) / MINUTE_MS) * MINUTE_MS;
-  return { first, second: first + MINUTE_MS, third: first + 4 * MINUTE_MS };
+  return { first, second: first + MINUTE_MS, third: first + 3 * MINUTE_MS };
 }
 
 /** @param {Scene} scene @param {'latest' | 'none'} missed @param {{ first: number, second: number, third: number }} ticks */
