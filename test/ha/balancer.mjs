@@ -18,22 +18,19 @@ export class Balancer {
   #turn = 0;
   #stop = new AbortController();
   #replicas;
-  #options;
+  #tell;
 
-  /**
-   * @param {number} port @param {Replica[]} replicas
-   * @param {{ tell: (what: string) => void, blind?: boolean }} options `tell` hears which replica came and went; a blind one checks once
-   */
-  constructor(port, replicas, options) {
+  /** @param {number} port @param {Replica[]} replicas @param {(what: string) => void} tell hears which replica came and went */
+  constructor(port, replicas, tell) {
     this.#replicas = replicas;
-    this.#options = options;
+    this.#tell = tell;
     this.proxy = new TcpProxy(port, () => this.#order());
   }
 
   async start() {
     await this.#checkAll();
     await this.proxy.listen();
-    if (!this.#options.blind) void this.#loop();
+    void this.#loop();
   }
 
   async stop() {
@@ -71,9 +68,7 @@ export class Balancer {
     if (ready) this.#ready.add(port);
     else this.#ready.delete(port);
     const cut = ready ? 0 : this.proxy.cut(port);
-    this.#options.tell(
-      ready ? `the balancer takes ${name} in` : `the balancer leaves ${name} out, ${cut} connections cut`,
-    );
+    this.#tell(ready ? `the balancer takes ${name} in` : `the balancer leaves ${name} out, ${cut} connections cut`);
   }
 }
 

@@ -11,11 +11,7 @@ const LIMIT_MS = 10 * 60_000;
 
 /** @typedef {(scene: import('./stage.mjs').Scene) => Promise<void>} Act */
 
-/**
- * Sluice before a highly available Prefect.
- * @param {string[]} args `--only=replicas` or `--only=services` plays one act; `--blind` is the control, to see that demands can be missed:
- * the balancer does not notice who is gone
- */
+/** Sluice before a highly available Prefect. @param {string[]} args `--only=replicas` or `--only=services` plays one act */
 export async function run(args) {
   const only = args.find((arg) => arg.startsWith('--only='))?.slice('--only='.length);
   const acts = Object.entries(ACTS).filter(([name]) => only === undefined || name === only);
@@ -29,19 +25,18 @@ export async function run(args) {
     console.log(`SKIPPED: ${why}. Install Redis (or Valkey) to run this.`);
     return 0;
   }
-  const options = { redis, blind: args.includes('--blind') };
   return inOwnFolder('ha', (folder) =>
     play(
       folder,
-      options,
+      redis,
       acts.map(([, act]) => act),
     ),
   );
 }
 
-/** @param {string} folder @param {{ redis: string, blind: boolean }} options @param {Act[]} acts */
-async function play(folder, options, acts) {
-  const scene = await setUp(folder, options);
+/** @param {string} folder @param {string} redis its program @param {Act[]} acts */
+async function play(folder, redis, acts) {
+  const scene = await setUp(folder, redis);
   try {
     await inTime(playAll(scene, acts));
   } finally {

@@ -30,9 +30,9 @@ const REPLICAS = 2;
 
 /**
  * Two Prefect servers behind a balancer, their background services, PostgreSQL and Redis; Sluice's API and worker in front.
- * @param {string} folder @param {{ redis: string, blind: boolean }} options `redis`: its program @returns {Promise<Scene>}
+ * @param {string} folder @param {string} redis its program @returns {Promise<Scene>}
  */
-export async function setUp(folder, { redis, blind }) {
+export async function setUp(folder, redis) {
   const { settings, urls, data, proxyPort } = await behindProxy(folder);
   const timeline = new Timeline(`${urls.api}/api/v1`);
   const python = await prefectPython({ lockFile: HA_LOCK, report: (what) => timeline.tell(what) });
@@ -43,7 +43,7 @@ export async function setUp(folder, { redis, blind }) {
   const cluster = { python, databaseUrl: urls.prefectDatabase, redisPort, home, logs: settings.logs };
   const prefect = await startCluster(cluster, timeline);
   const named = prefect.ports.map((port, index) => ({ name: `replica ${index + 1}`, port }));
-  const balancer = new Balancer(proxyPort, named, { tell: (what) => timeline.tell(what), blind });
+  const balancer = new Balancer(proxyPort, named, (what) => timeline.tell(what));
   await balancer.start();
   await startApiPart(settings);
   const worker = workerOf(settings, python);

@@ -1,5 +1,5 @@
 /** @typedef {{ kind: string, status: number | 'none', at: number, ms: number, body: any }} Answer `at`: when it was asked, ms since the start */
-/** @typedef {{ name: string, from: number, to: number }} Phase */
+/** @typedef {{ name: string, from: number, to: number, outageMs: number }} Phase `outageMs`: how long nobody at all answers */
 
 const TIMEOUT_MS = 20_000;
 
@@ -29,11 +29,11 @@ export class Timeline {
     console.log(`${(this.now / 1000).toFixed(1).padStart(7)} s  ${what}`);
   }
 
-  /** What follows belongs to this phase. @param {string} name */
-  begin(name) {
+  /** What follows belongs to this phase. @param {string} name @param {number} [outageMs] */
+  begin(name, outageMs = 0) {
     const before = this.phases.at(-1);
     if (before !== undefined) before.to = this.now;
-    this.phases.push({ name, from: this.now, to: Infinity });
+    this.phases.push({ name, from: this.now, to: Infinity, outageMs });
     this.tell(name);
   }
 
