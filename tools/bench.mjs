@@ -1,9 +1,9 @@
-/** `npm run bench:load`, `bench:formats`, `bench:trigger`: measures on a stack of its own, in a temporary folder, with default server settings. */
+/** `npm run bench:load`, `bench:formats`, `bench:trigger`, `bench:soak`: measures on a stack of its own, in a temporary folder, with default server settings. */
 import { requireNode } from './stack/node-version.mjs';
 
 requireNode();
 const { prepare, runAsCommand } = await import('./stack/prepare.mjs');
-const BENCHES = new Set(['load', 'formats', 'trigger']);
+const BENCHES = new Set(['load', 'formats', 'trigger', 'soak']);
 
 await runAsCommand(async () => {
   const name = process.argv[2] ?? '';

@@ -130,7 +130,7 @@ async function workersOnline(apiUrl, pool, headers) {
  * The caller's environment without his own Prefect settings, except how to reach and speak to a server: neither profile nor home folder of his is read or written.
  * @param {string} home @param {NodeJS.ProcessEnv} env
  */
-function prefectEnvironment(home, env) {
+export function prefectEnvironment(home, env) {
   const kept = Object.entries(env).filter(([name]) => !name.startsWith('PREFECT_') || KEPT.has(name));
   return {
     ...Object.fromEntries(kept),

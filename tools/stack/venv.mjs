@@ -11,22 +11,24 @@ import { indent, isAlive } from './processes.mjs';
 import { findPython } from './python.mjs';
 
 export const LOCK = join(ROOT, 'docker', 'prefect', 'requirements.lock');
+/** The same and what several servers before one database need (Redis). */
+export const HA_LOCK = join(ROOT, 'docker', 'prefect', 'requirements-ha.lock');
 const NEEDED_BYTES = 700 * 1024 * 1024;
 
 /**
  * The Python of a virtual environment that holds exactly what the lock file says. Built once for each lock and Python version, then found at once.
- * @param {{ env?: NodeJS.ProcessEnv, report?: (progress: string) => void }} [options]
+ * @param {{ env?: NodeJS.ProcessEnv, report?: (progress: string) => void, lockFile?: string }} [options]
  * @returns {Promise<string>} path of its interpreter
  */
-export async function prefectPython({ env = process.env, report = () => {} } = {}) {
-  const lock = await readFile(LOCK, 'utf8');
+export async function prefectPython({ env = process.env, report = () => {}, lockFile = LOCK } = {}) {
+  const lock = await readFile(lockFile, 'utf8');
   const python = await findPython(env);
   const cache = await cacheFolder(env);
   const name = `prefect-${createHash('sha256').update(lock).digest('hex').slice(0, 12)}-python${python.version}`;
   const folder = join(cache, name);
   if (!(await isComplete(folder))) {
     await alone(folder, report, async () => {
-      if (!(await isComplete(folder))) await build(folder, python.executable, { lock, env, report });
+      if (!(await isComplete(folder))) await build(folder, python.executable, { lockFile, lock, env, report });
     });
   }
   return interpreter(folder);
@@ -42,8 +44,8 @@ async function isComplete(folder) {
   );
 }
 
-/** @param {string} folder @param {string} python @param {{ lock: string, env: NodeJS.ProcessEnv, report: (progress: string) => void }} options */
-async function build(folder, python, { lock, env, report }) {
+/** @param {string} folder @param {string} python @param {{ lockFile: string, lock: string, env: NodeJS.ProcessEnv, report: (progress: string) => void }} options */
+async function build(folder, python, { lockFile, lock, env, report }) {
   await rm(folder, { recursive: true, force: true });
   await requireSpace(join(folder, '..'), NEEDED_BYTES);
   report('making a virtual environment');
@@ -61,7 +63,7 @@ async function build(folder, python, { lock, env, report }) {
     '--no-input',
     '--progress-bar=off',
     '-r',
-    LOCK,
+    lockFile,
   ];
   await run(interpreter(folder), pip, {
     env,

@@ -1,0 +1,203 @@
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { setTimeout as pause } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import pg from 'pg';
+import { inOwnFolder } from '../ha/program.mjs';
+import { TcpProxy } from '../ha/proxy.mjs';
+import { behindProxy } from '../ha/sluice.mjs';
+import { Verdicts } from '../ha/verdicts.mjs';
+import { startApiPart, startPostgresPart, startPrefectServerPart, startWorkerPart } from '../../tools/stack/parts.mjs';
+import { prefectPython } from '../../tools/stack/venv.mjs';
+import { burst } from './soak/burst.mjs';
+import { growthOf, percentile, watchResident } from './soak/watch.mjs';
+
+/** Prefect is away for the first half of each turn. */
+const TURN_MS = 10_000;
+const READ_P99_MS = 100;
+const GROWTH = 0.05;
+/** In less time memory says nothing: the heap still grows to the size the load needs. */
+const JUDGED_FROM_MINUTES = 5;
+const RUNS_END_MS = 180_000;
+const QUIET_MS = 5_000;
+/** The API's pool of the control database, and the session that leads the reconciler. */
+const API_CONNECTIONS = 10 + 1;
+
+/**
+ * @typedef {object} Bench
+ * @property {string} apiUrl with the base path
+ * @property {string} prefectApiUrl past the proxy
+ * @property {string} data
+ * @property {pg.Client} control
+ * @property {pg.Client} destination
+ * @property {TcpProxy} proxy before Prefect
+ * @property {number} apiPid
+ * @property {Verdicts} verdicts
+ */
+
+/** Mixed load while Prefect comes and goes, then very many runs due at once. @param {string[]} args `--minutes 10 --rate 200 --burst 1000` */
+export async function bench(args) {
+  const [minutes, rate, due] = [
+    numberOf(args, 'minutes', 10),
+    numberOf(args, 'rate', 200),
+    numberOf(args, 'burst', 1000),
+  ];
+  return inOwnFolder('soak', async (folder) => {
+    const stack = await setUp(folder);
+    try {
+      if (minutes > 0) await soak(stack, { minutes, rate });
+      if (due > 0) await burst(stack, due);
+      return stack.verdicts.exitCode;
+    } finally {
+      await Promise.all([stack.control.end(), stack.destination.end(), stack.proxy.close()]);
+    }
+  });
+}
+
+/** @param {string[]} args @param {string} name @param {number} fallback */
+function numberOf(args, name, fallback) {
+  const at = args.findIndex((arg) => arg === `--${name}` || arg.startsWith(`--${name}=`));
+  if (at < 0) return fallback;
+  const value = Number(args[at]?.split('=')[1] ?? args[at + 1]);
+  if (Number.isFinite(value) && value >= 0) return value;
+  throw new Error(`--${name} needs a number, such as --${name} ${fallback}.`);
+}
+
+/** @param {string} folder @returns {Promise<Bench>} */
+async function setUp(folder) {
+  const { settings, urls, data, proxyPort } = await behindProxy(folder);
+  const python = await prefectPython();
+  await startPostgresPart(settings, () => {});
+  await startPrefectServerPart(settings, python);
+  const proxy = new TcpProxy(proxyPort, () => [settings.ports.prefect]);
+  await proxy.listen();
+  const api = await startApiPart(settings);
+  if ((await startWorkerPart(settings, async () => python)) === null)
+    throw new Error('The work pool is not one for processes.');
+  const [control, destination] = await Promise.all([connected(urls.database), connected(urls.destination)]);
+  return {
+    apiUrl: `${urls.api}/api/v1`,
+    prefectApiUrl: `http://127.0.0.1:${settings.ports.prefect}/api`,
+    ...{ data, control, destination, proxy },
+    apiPid: api.pid,
+    verdicts: new Verdicts(),
+  };
+}
+
+/** @param {string} connectionString */
+async function connected(connectionString) {
+  const client = new pg.Client({ connectionString, application_name: 'bench' });
+  await client.connect();
+  return client;
+}
+
+/** @param {Bench} bench @param {{ minutes: number, rate: number }} load */
+async function soak(bench, { minutes, rate }) {
+  console.log(`${rate} requests/s for ${minutes} min, Prefect away for ${TURN_MS / 2000} of each ${TURN_MS / 1000} s`);
+  const memory = watchResident(bench.apiPid);
+  const seen = await generateWhileAway(bench, { minutes, rate });
+  const samples = await memory.stop();
+  judgeAnswers(bench, seen);
+  judgeMemory(bench, samples, minutes);
+  await judgeRuns(bench, seen.accepted);
+  await pause(QUIET_MS);
+  await judgeConnections(bench);
+}
+
+/** @typedef {{ counts: Record<string, Record<string, number>>, reads: Record<string, number[]>, wrong: string[], notSent: number, accepted: string[] }} Seen */
+
+/** @param {Bench} bench @param {{ minutes: number, rate: number }} load @returns {Promise<Seen>} */
+async function generateWhileAway({ apiUrl, data, proxy }, { minutes, rate }) {
+  const generator = fork(fileURLToPath(new URL('./soak/generator.mjs', import.meta.url)));
+  const stop = new AbortController();
+  try {
+    generator.send({ apiUrl, data, minutes, rate });
+    const coming = comeAndGo(proxy, generator, stop.signal);
+    const ended = once(generator, 'exit').then(() => Promise.reject(new Error('The generator ended early.')));
+    const [seen] = await Promise.race([once(generator, 'message'), ended]);
+    stop.abort();
+    await coming;
+    return seen;
+  } finally {
+    stop.abort();
+    if (generator.connected) generator.disconnect();
+  }
+}
+
+/** @param {TcpProxy} proxy @param {import('node:child_process').ChildProcess} generator @param {AbortSignal} signal */
+async function comeAndGo(proxy, generator, signal) {
+  while (!signal.aborted) {
+    generator.send({ away: false });
+    await proxy.listen();
+    await pause(TURN_MS / 2, undefined, { signal }).catch(() => {});
+    if (signal.aborted) return;
+    generator.send({ away: true });
+    await proxy.refuse();
+    await pause(TURN_MS / 2, undefined, { signal }).catch(() => {});
+  }
+  await proxy.listen();
+}
+
+/** @param {Bench} bench @param {Seen} seen */
+function judgeAnswers({ verdicts }, { counts, reads, wrong, notSent }) {
+  for (const [kind, byStatus] of Object.entries(counts)) console.log(`${kind.padEnd(8)} ${line(byStatus)}`);
+  for (const [what, times] of Object.entries(reads).sort()) {
+    const at = (/** @type {number} */ share) => `${percentile(times, share).toFixed(1)} ms`;
+    console.log(`read ${what.padEnd(21)} ${times.length}, p50 ${at(0.5)}, p99 ${at(0.99)}, slowest ${at(1)}`);
+  }
+  for (const answer of wrong) console.log(`  ${answer}`);
+  verdicts.say('answers only 2xx, 4xx, 503', wrong.length === 0, `${wrong.length} shown above`);
+  verdicts.say('all requests were sent in time', notSent === 0, `${notSent} were not`);
+  const p99 = percentile(Object.values(reads).flat(), 0.99);
+  verdicts.say(`reads p99 at most ${READ_P99_MS} ms`, p99 <= READ_P99_MS, `${p99.toFixed(1)} ms`);
+}
+
+/** @param {Record<string, number>} byStatus */
+function line(byStatus) {
+  return Object.entries(byStatus)
+    .map(([status, count]) => `${status === '0' ? 'none' : status}: ${count}`)
+    .join(', ');
+}
+
+/** @param {Bench} bench @param {number[]} samples @param {number} minutes */
+function judgeMemory({ verdicts }, samples, minutes) {
+  const demand = `the API's memory grows less than ${GROWTH * 100} %`;
+  if (samples.length === 0) return verdicts.leave(demand, 'there is no /proc here');
+  const { before, after, growth } = growthOf(samples);
+  const figures = `${before.toFixed(0)} MiB after the warm-up, ${after.toFixed(0)} MiB at the end (${(growth * 100).toFixed(1)} %)`;
+  if (minutes < JUDGED_FROM_MINUTES)
+    verdicts.leave(demand, `${figures}; judged from ${JUDGED_FROM_MINUTES} minutes on`);
+  else verdicts.say(demand, growth < GROWTH, figures);
+}
+
+/** @param {Bench} bench @param {string[]} accepted */
+async function judgeRuns({ control, verdicts }, accepted) {
+  const sql = `SELECT count(*) FILTER (WHERE ended_at IS NULL)::int AS open, count(*)::int AS there FROM sluice_control.run WHERE id = ANY ($1)`;
+  const begun = performance.now();
+  for (;;) {
+    const { open, there } = (await control.query(sql, [accepted])).rows[0];
+    const seconds = (performance.now() - begun) / 1000;
+    if (open > 0 && seconds * 1000 < RUNS_END_MS) {
+      await pause(500);
+      continue;
+    }
+    const figures = `${accepted.length} accepted (${accepted.length - there} deleted since), ${open} open after ${seconds.toFixed(0)} s`;
+    verdicts.say('all accepted triggers end', open === 0, figures);
+    return;
+  }
+}
+
+/** @param {Bench} bench */
+async function judgeConnections({ control, verdicts, proxy }) {
+  const { rows } = await control.query(
+    `SELECT datname, application_name AS name, state, count(*)::int AS count FROM pg_stat_activity
+     WHERE datname IN ('sluice', 'warehouse') AND application_name <> 'bench' GROUP BY 1, 2, 3 ORDER BY 1, 2, 3`,
+  );
+  for (const { datname, name, state, count } of rows)
+    console.log(`connections: ${datname} ${name || '(unnamed)'} ${state} ${count}`);
+  const total = rows.reduce((sum, { count }) => sum + count, 0);
+  const busy = rows.filter(({ state }) => state !== 'idle').reduce((sum, { count }) => sum + count, 0);
+  const held = total <= API_CONNECTIONS && busy === 0;
+  const figures = `${total} to PostgreSQL (the API may keep ${API_CONNECTIONS}), ${busy} of them in a transaction; ${proxy.connections} to Prefect`;
+  verdicts.say('no leaked connection', held, figures);
+}
