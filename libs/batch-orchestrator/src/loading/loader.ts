@@ -108,7 +108,7 @@ export class Loader {
   private async copy(batch: Batch, item: WorkItem): Promise<{ file: LoadedFile; note: BadFile | null }> {
     const { files, schema, tempDir, signal } = this.parts;
     const readable = await files.open(item.entry);
-    const rejections = await Rejections.in(tempDir);
+    const rejections = new Rejections(tempDir);
     const load = new FileLoad(item, readable, schema, rejections, this.limit, signal);
     try {
       const file = await this.tries(batch, load);

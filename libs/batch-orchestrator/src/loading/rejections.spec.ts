@@ -23,7 +23,7 @@ describe('rejected rows', () => {
   let rejections: Rejections;
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), 'sluice-spec-'));
-    rejections = await Rejections.in(folder);
+    rejections = new Rejections(folder);
   });
   afterEach(() => rm(folder, { recursive: true, force: true }));
 

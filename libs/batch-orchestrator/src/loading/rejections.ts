@@ -1,6 +1,5 @@
-import { appendFileSync } from 'node:fs';
-import { createReadStream } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { appendFileSync, createReadStream, mkdtempSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Rejection } from '@sluice/connectors';
@@ -14,11 +13,10 @@ export class Rejections {
   first: Rejection | null = null;
   private pending: Rejection[] = [];
 
-  private constructor(private readonly folder: string) {}
+  /** Made only when memory is not enough: most files have no bad row. */
+  private folder: string | null = null;
 
-  static async in(tempDir: string): Promise<Rejections> {
-    return new Rejections(await mkdtemp(join(tempDir, 'sluice-rejected-')));
-  }
+  constructor(private readonly tempDir: string) {}
 
   /** Readers call it in the middle of a piece and cannot wait; a write of some hundred rows at a time is short. */
   add(rejection: Rejection): void {
@@ -32,7 +30,7 @@ export class Rejections {
     this.count = 0;
     this.first = null;
     this.pending = [];
-    await rm(this.file, { force: true });
+    await this.close();
   }
 
   /** All, in their order. */
@@ -44,10 +42,12 @@ export class Rejections {
   }
 
   async close(): Promise<void> {
-    await rm(this.folder, { recursive: true, force: true });
+    if (this.folder !== null) await rm(this.folder, { recursive: true, force: true });
+    this.folder = null;
   }
 
   private get file(): string {
+    this.folder ??= mkdtempSync(join(this.tempDir, 'sluice-rejected-'));
     return join(this.folder, 'rows.ndjson');
   }
 
