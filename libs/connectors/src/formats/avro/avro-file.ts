@@ -2,7 +2,8 @@ import { BadFile } from '../../errors';
 import type { DeclaredColumn } from '../declared-columns';
 import type { FileInput, InferredColumn } from '../format-reader';
 import { AvroContainer } from './avro-container';
-import { type AnyForm, Forms } from './avro-forms';
+import type { AnyForm } from './avro-form';
+import { Forms } from './avro-forms';
 import { declaration, nestedFields, parseSchema } from './avro-types';
 
 /** What is read at most; each by the setting it is named after. */

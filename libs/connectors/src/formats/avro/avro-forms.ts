@@ -1,4 +1,4 @@
-import type { Form } from './avro-form';
+import type { AnyForm } from './avro-form';
 import { DATE, DURATION, timeForm, timestampForm } from './avro-moments';
 import { arrayForm, mapForm, nullable, recordForm, unionForm } from './avro-nested';
 import {
@@ -17,10 +17,6 @@ import {
   UUID_TEXT,
 } from './avro-scalars';
 import type { AvroRecord, AvroType, Logical } from './avro-types';
-
-/** A form whose values are only known to itself. */
-// eslint-disable-next-line @typescript-eslint/no-explicit-any -- each form gets back only what it read itself.
-export type AnyForm = Form<any>;
 
 const PRIMITIVES = {
   null: NULL,

@@ -1,6 +1,5 @@
 import type { AvroTap } from './avro-tap';
-import { type Flaw, type Form, textFlaw } from './avro-form';
-import type { AnyForm } from './avro-forms';
+import { type AnyForm, type Flaw, type Form, textFlaw } from './avro-form';
 
 /** A value that became JSON while it was read. */
 export interface NestedValue {
