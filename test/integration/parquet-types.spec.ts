@@ -263,6 +263,23 @@ it('a column that the server casts is sent as text', async () => {
   expect((await loaded(path, plan)).rows).toEqual([['10.0.0.1', '3 days', null, 1]]);
 });
 
+it('strings of all lengths, alone and out of a dictionary in any order, arrive as they are', async () => {
+  const path = await written(
+    `SELECT n, CASE WHEN n % 7 = 0 THEN NULL ELSE repeat(chr((97 + n % 26)::INTEGER), (hash(n) % 60)::INTEGER) || n END AS own,
+       CASE WHEN n % 5 = 0 THEN NULL ELSE 'word ' || (hash(n) % 900) || repeat('ü', (hash(n) % 900)::INTEGER) END AS word,
+       CASE WHEN n % 100 = 0 THEN repeat('x' || n, 3000) END AS long
+     FROM range(15000) AS t (n)`,
+  );
+  const columns = [column('n', 'bigint'), ...['own', 'word', 'long'].map((name) => column(name, 'text'))];
+  const file = await opened(path, aPlan(columns));
+  const table = await desk.table(columns);
+  await desk.load(table, file, aPlan(columns));
+  const sums = ['own', 'word', 'long'].map((name) => `md5(string_agg(coalesce(${name}, '-'), '|' ORDER BY n))`);
+  const here = await desk.client.query({ text: `SELECT ${sums.join(', ')} FROM ${table}`, rowMode: 'array' });
+  const there = await writer.runAndReadAll(`SELECT ${sums.join(', ')} FROM '${path}'`);
+  expect(here.rows).toEqual(there.getRows());
+});
+
 describe('nanoseconds that DuckDB would cut off', () => {
   const bad = (n: number) => n % 7 === 0 && n % 11 !== 0;
   const all = Array.from({ length: 700 }, (_, n) => n);

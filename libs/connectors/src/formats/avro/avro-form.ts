@@ -29,6 +29,10 @@ export interface Form<V> {
   readonly puts: Partial<Record<ColumnType, Put<V>>>;
 }
 
+/** A form whose values are only known to itself. */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- each form gets back only what it read itself.
+export type AnyForm = Form<any>;
+
 const NUL: Flaw = { problem: 'holds a NUL character, which PostgreSQL cannot store', keepable: false };
 const NO_UTF8: Flaw = { problem: 'is not valid UTF-8', keepable: false };
 
@@ -61,7 +65,3 @@ function asText<V>(form: Form<V>): (value: V) => Buffer | null {
     return text.includes(0) || form.flaw(value) === NO_UTF8 ? null : text;
   };
 }
-
-/** A form whose values are only known to itself. */
-// eslint-disable-next-line @typescript-eslint/no-explicit-any -- each form gets back only what it read itself.
-export type AnyForm = Form<any>;

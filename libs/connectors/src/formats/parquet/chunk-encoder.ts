@@ -45,7 +45,7 @@ export class ChunkEncoder {
     private readonly out: CopyWriter,
     private readonly tail: RowTail,
   ) {
-    this.readers = options.pairs.map(({ source, target }) => vectorTypeOf(source, target).column());
+    this.readers = options.pairs.map(({ source, target }) => vectorTypeOf(source.type, target).column());
   }
 
   /** Copies the next chunk's vectors. */

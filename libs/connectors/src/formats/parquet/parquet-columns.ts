@@ -54,7 +54,7 @@ export function valueOf(pair: Pair): string {
   const { source, target } = pair;
   const name = quoted(source.name);
   if (source.parsed.kind !== 'scalar') return asJson(source);
-  const wanted = vectorTypeOf(source, target).duckDbType;
+  const wanted = vectorTypeOf(source.type, target).duckDbType;
   if (source.type === wanted) return name;
   return isJson(target) && !isText(source.type) ? asJson(source) : `TRY_CAST(${name} AS ${wanted})`;
 }

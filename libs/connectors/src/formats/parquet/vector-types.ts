@@ -2,7 +2,6 @@ import { encoderOf } from '../../copy/column-encoder';
 import type { TextEncoder } from '../../copy/text-values';
 import type { ColumnType, LoadColumn } from '../../column';
 import { decimalColumn, isDirectDecimal } from './decimals';
-import type { ParquetColumn } from './parquet-column';
 import { FixedColumn, type Put, TextColumn, type VectorColumn } from './vector-columns';
 
 /** Microseconds from 1970-01-01 (DuckDB's epoch) to 2000-01-01 (PostgreSQL's), in halves. */
@@ -58,12 +57,11 @@ function fixed(duckDbType: string, width: number, put: Put): VectorType {
   return { duckDbType, column: () => new FixedColumn(width, put) };
 }
 
-/** How the values of one column are taken from DuckDB and written. */
-export function vectorTypeOf(source: ParquetColumn, target: LoadColumn): VectorType {
-  if (isDirectDecimal(source.type, target))
-    return { duckDbType: source.type, column: () => decimalColumn(source.type) };
+/** How values of DuckDB's type `source` are taken from it and written. */
+export function vectorTypeOf(source: string, target: LoadColumn): VectorType {
+  if (isDirectDecimal(source, target)) return { duckDbType: source, column: () => decimalColumn(source) };
   // A text is no UUID for DuckDB alone to decide: it takes spellings that PostgreSQL's text would not keep.
-  const asText = target.type === 'uuid' && source.type !== 'UUID';
+  const asText = target.type === 'uuid' && source !== 'UUID';
   const direct = asText ? undefined : (FIXED as Partial<Record<ColumnType, VectorType>>)[target.type];
   return direct ?? { duckDbType: 'VARCHAR', column: () => new TextColumn(encoderOf(target)) };
 }
