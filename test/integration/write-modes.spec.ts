@@ -240,6 +240,38 @@ describe('refresh', () => {
     expect(await plane.run(order)).toMatchObject({ summary: 'Nothing new to load.' });
   });
 
+  it('new-only that is executed again after its commit leaves the table as it is', async () => {
+    const order = await plane.order();
+    await plane.write('a.csv', 'id,v\n1,x\n');
+    await plane.run(order);
+    await plane.write('b.csv', 'id,v\n2,y\n');
+    await plane.run(order, { parameters: newOnly });
+    const [last] = await plane.rows<{ run: string }>("SELECT run FROM sluice.ledger WHERE path = 'b.csv'");
+    const runId = last?.run ?? '';
+    await plane.control(
+      `UPDATE sluice_control.run SET status = 'running', ended_at = NULL, executor = gen_random_uuid() WHERE id = '${runId}'`,
+    );
+    const request = { order, runId, parameters: newOnly, executor: runId, signal: new AbortController().signal };
+    const report = { log: () => undefined, progress: () => undefined };
+    expect(await plane.orchestrator.runIngestion({ ...request, report })).toMatchObject({ status: 'success' });
+    expect(await table()).toEqual([{ id: 2, v: 'y' }]);
+  });
+
+  it.each([
+    ['full without a file', full, /No file matches \*, and the table would become empty/],
+    ['new-only without a new file', newOnly, /Every file that matches \* was loaded before/],
+  ])('%s leaves the table as it is', async (_, parameters, message) => {
+    const order = await plane.order();
+    await plane.write('a.csv', 'id,v\n1,x\n');
+    await plane.run(order);
+    if (parameters === full) await rm(join(plane.folder, 'a.csv'));
+    expect(await plane.run(order, { parameters })).toMatchObject({
+      status: 'failed',
+      errors: [{ error_type: 'not_found', message: expect.stringMatching(message) as string }],
+    });
+    expect(await table()).toEqual([{ id: 1, v: 'x' }]);
+  });
+
   it('of a merge keeps the last row of each key', async () => {
     const order = await plane.order(MERGE);
     await plane.write('a.csv', 'id,v\n1,x\n');

@@ -72,13 +72,13 @@ export class QualityBreach extends RunRefused {
   readonly type = 'limit';
 }
 
-/** A table would become empty because no file is there any more. */
-export class NothingListed extends RunRefused {
+/** A table would become empty because there is nothing to build it from. */
+export class NothingToBuild extends RunRefused {
   readonly type = 'not_found';
 
-  constructor(pattern: string) {
+  constructor(what: string) {
     super(
-      `No file matches ${pattern}, and the table would become empty. It is left as it is. Put the files back, or correct source.path and source.file_pattern.`,
+      `${what}, and the table would become empty. It is left as it is. Put files there, or correct source.path and source.file_pattern.`,
     );
   }
 }

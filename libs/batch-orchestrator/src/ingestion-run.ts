@@ -6,7 +6,7 @@ import {
   type LoadedFile,
   RowRefused,
 } from '@sluice/connectors';
-import { Drift, FilesChanged, NothingListed, RunAborted } from './faults';
+import { Drift, FilesChanged, NothingToBuild, RunAborted } from './faults';
 import { FileHistory, mib } from './file-history';
 import type { BatchResult } from './loading/loader';
 import type { WorkItem } from './loading/file-load';
@@ -43,7 +43,7 @@ export class IngestionRun {
     const changed = await this.history.settleTouched();
     if (changed.length > 0 && this.request.order.changed_files === 'fail')
       throw new FilesChanged(changed.slice(0, 10), changed.length > 10);
-    if (!this.hasWork(counts, changed.length)) {
+    if ((await this.isBuilt()) || !this.hasWork(counts, changed.length)) {
       this.request.report.log('info', 'Nothing new to load.');
       return;
     }
@@ -92,11 +92,26 @@ export class IngestionRun {
   }
 
   private hasWork({ fresh, vanished, listed }: ListingCounts, changed: number): boolean {
-    const { parameters, order } = this.request;
-    if (parameters.kind === 'refresh') return true;
+    const { order } = this.request;
+    if (this.rebuilds) this.assertBuildable(listed, vanished, fresh);
+    if (this.request.parameters.kind === 'refresh') return true;
     if (order.destination.write_mode !== 'overwrite') return fresh > 0 || (this.reloads && changed > 0);
-    if (listed === 0 && vanished > 0) throw new NothingListed(order.source.file_pattern);
     return fresh > 0 || vanished > 0 || changed > 0;
+  }
+
+  /** An empty folder is more often a mount that is away than a wish for an empty table. */
+  private assertBuildable(listed: number, vanished: number, fresh: number): void {
+    const { order, parameters } = this.request;
+    const { file_pattern } = order.source;
+    if (listed === 0 && (vanished > 0 || parameters.kind === 'refresh'))
+      throw new NothingToBuild(`No file matches ${file_pattern}`);
+    if (this.keepsHistory && fresh === 0)
+      throw new NothingToBuild(`Every file that matches ${file_pattern} was loaded before`);
+  }
+
+  /** The answer to the commit was lost, or its process: what is built from new files only must not be built again, from none. */
+  private async isBuilt(): Promise<boolean> {
+    return this.keepsHistory && (await this.parts.session.hasCommitted());
   }
 
   private async sample() {
@@ -154,7 +169,7 @@ export class IngestionRun {
       for await (const item of this.work())
         if (!this.given.has(item.entry.path)) await this.loadAsOne(batch, this.asKnown(item), result);
       const rows = result.loaded.reduce((sum, file) => sum + file.rows, 0);
-      if (result.loaded.length > 0) await this.gates.assertKept(rows);
+      if (result.loaded.length > 0 || this.rebuilds) await this.gates.assertKept(rows);
       return result.loaded;
     };
     if (!this.rebuilds) return session.batch(schema.write, work);

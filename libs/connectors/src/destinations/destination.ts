@@ -207,6 +207,9 @@ export abstract class LoadSession {
     work: (batch: Batch) => Promise<LoadedFile[]>,
   ): Promise<void>;
 
+  /** Whether this run (by its id, in whatever process) has committed files already. */
+  abstract hasCommitted(): Promise<boolean>;
+
   /** Counts one more failed attempt of each file and says when the next is due; after the last it is quarantined. Under the fence. */
   abstract recordFailures(files: readonly FailedFile[], settings: string): Promise<FailureState[]>;
 

@@ -110,6 +110,13 @@ export class PostgresSession extends LoadSession {
     return this.fenced(() => recordFailures(this.writer, this.holder, files, settings, this.retries));
   }
 
+  override hasCommitted(): Promise<boolean> {
+    return this.guarded(async () => {
+      const statement = 'SELECT FROM sluice.ledger WHERE ingestion = $1 AND run = $2 LIMIT 1';
+      return (await this.writer.query(statement, [this.holder.ingestionId, this.holder.runId])).rowCount === 1;
+    });
+  }
+
   override ledgerSince(after: string | null, limit: number): Promise<LedgerEntry[]> {
     return this.guarded(() => ledgerSince(this.writer, this.holder.ingestionId, after, limit));
   }
