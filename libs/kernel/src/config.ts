@@ -66,7 +66,7 @@ const environment = z.object({
   /** Memory of the process that makes a preview, MiB. */
   SLUICE_PREVIEW_MEMORY_MB: wholeNumber(512, 128, 1024 * 1024),
   /** Files that one destination transaction commits, at most. */
-  SLUICE_BATCH_FILES: wholeNumber(50, 1, 1000),
+  SLUICE_BATCH_FILES: wholeNumber(100, 1, 1000),
   /** Bytes of source files that one destination transaction commits, at most (one larger file goes alone). */
   SLUICE_BATCH_BYTES: wholeNumber(256 * MIB, 1, 1024 * 1024 * MIB),
   /** Attempts at one file that fails, before it is quarantined. */

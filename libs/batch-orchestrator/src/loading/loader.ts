@@ -14,6 +14,7 @@ import { Drift } from '../faults';
 import type { TableSchema } from '../schema/table-schema';
 import { refusedByServer } from '../tally';
 import { FileLoad, unfitDrift, type WorkItem } from './file-load';
+import { OpenedAhead } from './opened-ahead';
 import { RejectionLimit } from './rejection-limit';
 import { Rejections } from './rejections';
 
@@ -44,8 +45,10 @@ export interface LoaderParts {
 /** Loads files into transactions. */
 export class Loader {
   private readonly limit: RejectionLimit;
+  private readonly ahead: OpenedAhead;
 
   constructor(private readonly parts: LoaderParts) {
+    this.ahead = new OpenedAhead(parts.files);
     this.limit = new RejectionLimit(parts.quality);
   }
 
@@ -59,10 +62,14 @@ export class Loader {
     }
   }
 
-  /** Loads one file within a transaction that is under way. Raises `BadFile`, `Drift`. */
-  async loadInto(batch: Batch, item: WorkItem): Promise<{ file: LoadedFile; note: BadFile | null }> {
+  /** Loads one file within a transaction that is under way, and opens the `following` one meanwhile. Raises `BadFile`, `Drift`. */
+  async loadInto(
+    batch: Batch,
+    item: WorkItem,
+    following?: SourceEntry,
+  ): Promise<{ file: LoadedFile; note: BadFile | null }> {
     try {
-      return await this.copy(batch, item);
+      return await this.copy(batch, item, following);
     } catch (error) {
       this.parts.signal.throwIfAborted();
       if (error instanceof UnknownColumns) throw new Drift({ unknown: error.columns }, null);
@@ -79,11 +86,19 @@ export class Loader {
   }
 
   private async once(items: readonly WorkItem[]): Promise<BatchResult> {
+    try {
+      return await this.together(items);
+    } finally {
+      await this.ahead.close();
+    }
+  }
+
+  private async together(items: readonly WorkItem[]): Promise<BatchResult> {
     const result: BatchResult = { loaded: [], notes: new Map(), failed: [], stoppedAt: null };
     await this.parts.session.batch(this.parts.schema.write, async (batch) => {
-      for (const item of items) {
+      for (const [index, item] of items.entries()) {
         this.parts.signal.throwIfAborted();
-        if (!(await this.loadOne(batch, item, result))) break;
+        if (!(await this.loadOne(batch, item, items[index + 1]?.entry, result))) break;
       }
       return result.loaded;
     });
@@ -91,9 +106,14 @@ export class Loader {
   }
 
   /** A file's own fault is noted and does not stop the batch; false: the schema must change before it goes on. */
-  private async loadOne(batch: Batch, item: WorkItem, result: BatchResult): Promise<boolean> {
+  private async loadOne(
+    batch: Batch,
+    item: WorkItem,
+    following: SourceEntry | undefined,
+    result: BatchResult,
+  ): Promise<boolean> {
     try {
-      const { file, note } = await this.loadInto(batch, item);
+      const { file, note } = await this.loadInto(batch, item, following);
       result.loaded.push(file);
       if (note !== null) result.notes.set(item.entry.path, note);
       return true;
@@ -105,9 +125,14 @@ export class Loader {
     }
   }
 
-  private async copy(batch: Batch, item: WorkItem): Promise<{ file: LoadedFile; note: BadFile | null }> {
-    const { files, schema, tempDir, signal } = this.parts;
-    const readable = await files.open(item.entry);
+  private async copy(
+    batch: Batch,
+    item: WorkItem,
+    following: SourceEntry | undefined,
+  ): Promise<{ file: LoadedFile; note: BadFile | null }> {
+    const { schema, tempDir, signal } = this.parts;
+    const readable = await this.ahead.take(item.entry);
+    this.ahead.open(following);
     const rejections = new Rejections(tempDir);
     const load = new FileLoad(item, readable, schema, rejections, this.limit, signal);
     try {

@@ -4,7 +4,7 @@ import { open } from 'node:fs/promises';
 import { BadFile } from '../errors';
 
 const CHUNK_BYTES = 1024 * 1024;
-const HEAD_BYTES = 64 * 1024;
+const HEAD_BYTES = 256 * 1024;
 
 /** The bytes of an entry as the source holds them, in a local file: the entry itself, or what a remote source spooled. */
 export class RawFile {
@@ -18,9 +18,9 @@ export class RawFile {
     readonly localPath: string,
   ) {}
 
-  /** The first 64 KiB, or all there is. Read once and kept, so that a small file is opened once however often it is looked at. */
+  /** The first 256 KiB, or all there is. Read once and kept, so that a small file is opened once however often it is looked at. */
   head(): Promise<Buffer> {
-    this.first ??= readHead(this.localPath).catch((error: unknown) => {
+    this.first ??= readHead(this.localPath, this.bytes).catch((error: unknown) => {
       throw unreadable(this.path, error);
     });
     return this.first;
@@ -58,15 +58,18 @@ export class RawFile {
   }
 }
 
-async function readHead(path: string): Promise<Buffer> {
+/** `bytes` is what is expected: one more tells that there is no more. */
+async function readHead(path: string, bytes: number): Promise<Buffer> {
   const file = await open(path);
   try {
-    const head = Buffer.allocUnsafeSlow(HEAD_BYTES);
+    let head = Buffer.allocUnsafeSlow(Math.min(HEAD_BYTES, bytes + 1));
     let used = 0;
-    for (let read = -1; read !== 0 && used < HEAD_BYTES; used += read)
-      read = (await file.read(head, used, HEAD_BYTES - used, used)).bytesRead;
-    // A copy: a thousand open files of a hundred bytes shall not keep 64 MiB.
-    return used === HEAD_BYTES ? head : Buffer.from(head.subarray(0, used));
+    for (let read = -1; read !== 0 && used < HEAD_BYTES; used += read) {
+      // More than was expected: the file has grown.
+      if (used === head.length) head = Buffer.concat([head], HEAD_BYTES);
+      read = (await file.read(head, used, head.length - used, used)).bytesRead;
+    }
+    return head.subarray(0, used);
   } finally {
     await file.close();
   }

@@ -27,6 +27,7 @@ export function markOf(head: Buffer, path: string): Mark | null {
  * the odd or only the even places, and in at least half of them, are UTF-16. Text of which most is in other scripts needs a mark.
  */
 export function looksLikeUtf16(sample: Buffer): Encoding | null {
+  if (!sample.includes(0)) return null;
   const zeros = [0, 0];
   for (let at = 0; at < sample.length; at++) if (sample[at] === 0) (zeros[at & 1] as number)++;
   const [even = 0, odd = 0] = zeros;

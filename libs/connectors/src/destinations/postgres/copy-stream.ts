@@ -11,11 +11,28 @@ const PIECE_BYTES = 256 * 1024;
 /** Rows as binary tuples. `statement` may hold others before the COPY: they go the same way in one round trip. */
 export function copyBinary(client: Client, statement: string, write: (sink: Sink) => Promise<number>): Promise<number> {
   return copy(client, statement, async (sink) => {
-    await sink(COPY_SIGNATURE);
-    const rows = await write(sink);
-    await sink(COPY_TRAILER);
+    const pieces = new Pieces(sink);
+    const rows = await write((bytes) => pieces.take(bytes));
+    await pieces.end();
     return rows;
   });
+}
+
+/** Puts signature and trailer to the rows, so that a small file is one message of the protocol and not three. */
+class Pieces {
+  private waiting: Buffer = COPY_SIGNATURE;
+
+  constructor(private readonly sink: Sink) {}
+
+  async take(bytes: Buffer): Promise<void> {
+    const { waiting } = this;
+    this.waiting = waiting === COPY_SIGNATURE ? Buffer.concat([waiting, bytes]) : bytes;
+    if (waiting !== COPY_SIGNATURE) await this.sink(waiting);
+  }
+
+  end(): Promise<void> {
+    return this.sink(Buffer.concat([this.waiting, COPY_TRAILER]));
+  }
 }
 
 export type CopyField = string | number | null;

@@ -62,18 +62,28 @@ function headerTokenizer(dialect: CsvDialect, values: string[], { columns, recor
   });
 }
 
+/** Made once, one for each place: a small file would cost more to prepare than to read. Whoever reads a header does so in one go. */
+const PLACES: CsvField[] = [];
+let collected: string[] = [];
+
 function collectors(into: string[], count: number): CsvField[] {
-  return Array.from({ length: count }, (_, index) => ({
+  collected = into;
+  while (PLACES.length < count) PLACES.push(collector(PLACES.length));
+  return PLACES.length === count ? PLACES : PLACES.slice(0, count);
+}
+
+function collector(index: number): CsvField {
+  return {
     name: `column${index + 1}`,
     encode: (_out, text, start, end) => {
-      into[index] = Buffer.from(text.subarray(start, end)).toString();
+      collected[index] = Buffer.from(text.subarray(start, end)).toString();
       return true;
     },
     type: 'text',
     emptyIsText: false,
     whenNull: 'pass',
     rescue: null,
-  }));
+  };
 }
 
 function positionNames(width: number): string[] {
