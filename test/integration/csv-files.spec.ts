@@ -250,8 +250,9 @@ test('a row the server refuses is told with the line of the file and the words o
         file: 'a.csv',
         line: 5,
         error_type: 'destination',
-        message:
-          'Line 5: the destination refused the row: new row for relation "t" violates check constraint "t_id_check": Failing row contains (100, x, 1).',
+        message: expect.stringMatching(
+          /^Line 5: the destination refused the row: .+ violates check constraint "t_id_check": Failing row contains \(100, x, \d+\)\.$/,
+        ) as string,
       },
       { file: 'b.csv', line: 2, column: 'name', error_type: 'destination' },
     ],

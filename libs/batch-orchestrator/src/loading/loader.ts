@@ -8,6 +8,7 @@ import {
   RowRefused,
   type SourceEntry,
   UnknownColumns,
+  type WriteOrder,
 } from '@sluice/connectors';
 import type { QualitySpec } from '@sluice/ingestion';
 import { Drift } from '../faults';
@@ -42,6 +43,9 @@ export interface LoaderParts {
   signal: AbortSignal;
 }
 
+/** Files up to this size go together with others: for them a round trip is more than their rows. */
+const SMALL_BYTES = 256 * 1024;
+
 /** Loads files into transactions. */
 export class Loader {
   private readonly limit: RejectionLimit;
@@ -53,11 +57,12 @@ export class Loader {
   }
 
   /** One transaction: all of a batch that can be loaded commit together; what the server refuses together is tried in halves. */
-  async load(items: readonly WorkItem[]): Promise<BatchResult[]> {
+  async load(items: readonly WorkItem[], together = true): Promise<BatchResult[]> {
     try {
-      return [await this.once(items)];
+      return [await this.once(items, together)];
     } catch (error) {
       if (!(error instanceof RowRefused)) throw error;
+      if (error.together) return this.load(items, false);
       return items.length === 1 ? [refused(items[0] as WorkItem, error)] : this.inHalves(items);
     }
   }
@@ -85,17 +90,17 @@ export class Loader {
       : [...first, ...(await this.load(items.slice(middle)))];
   }
 
-  private async once(items: readonly WorkItem[]): Promise<BatchResult> {
+  private async once(items: readonly WorkItem[], together: boolean): Promise<BatchResult> {
     try {
-      return await this.together(items);
+      return await this.commit(items, { ...this.parts.schema.write, together });
     } finally {
       await this.ahead.close();
     }
   }
 
-  private async together(items: readonly WorkItem[]): Promise<BatchResult> {
+  private async commit(items: readonly WorkItem[], order: WriteOrder): Promise<BatchResult> {
     const result: BatchResult = { loaded: [], notes: new Map(), failed: [], stoppedAt: null };
-    await this.parts.session.batch(this.parts.schema.write, async (batch) => {
+    await this.parts.session.batch(order, async (batch) => {
       for (const [index, item] of items.entries()) {
         this.parts.signal.throwIfAborted();
         if (!(await this.loadOne(batch, item, items[index + 1]?.entry, result))) break;
@@ -136,7 +141,8 @@ export class Loader {
     const rejections = new Rejections(tempDir);
     const load = new FileLoad(item, readable, schema, rejections, this.limit, signal);
     try {
-      const file = await this.tries(batch, load);
+      const small = item.replaces === null && item.entry.bytes <= SMALL_BYTES;
+      const file = await this.tries(batch, load, small);
       const { first, count } = rejections;
       return { file, note: first === null ? null : leftOut(item.entry.path, count, first) };
     } finally {
@@ -147,13 +153,13 @@ export class Loader {
   }
 
   /** Under `skip_rows` a row that the server refuses is left out and the file is read again. */
-  private async tries(batch: Batch, load: FileLoad): Promise<LoadedFile> {
+  private async tries(batch: Batch, load: FileLoad, small: boolean): Promise<LoadedFile> {
     for (;;) {
       this.parts.signal.throwIfAborted();
       try {
-        return await batch.file((write) => load.into(write));
+        return await batch.file((write) => load.into(write), { small });
       } catch (error) {
-        if (!(error instanceof RowRefused)) throw error;
+        if (!(error instanceof RowRefused) || error.together) throw error;
         await load.takesOut(error);
       }
     }

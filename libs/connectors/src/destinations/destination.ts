@@ -117,6 +117,11 @@ export interface WriteOrder {
   columns: readonly LoadColumn[];
   /** Rows carry `_rescued`. */
   rescued: boolean;
+  /**
+   * Small files may share one COPY, which saves a round trip each. What the server refuses is then raised by `batch` itself, for all of them (`RowRefused`),
+   * and between two files nothing else may be asked of the session.
+   */
+  together?: boolean;
 }
 
 /** One file within a batch. */
@@ -137,8 +142,9 @@ export interface Batch {
   /**
    * What is done for one file, within a savepoint. When `work` or the server fails nothing of the file stays, the batch goes on, and the failure
    * is raised: what the server says of a row as `RowRefused`, anything else as it is.
+   * `small`: the file's rows are likely few, and may go `together` with those of others; if they are not, `work` is called once more.
    */
-  file<T>(work: (file: FileWrite) => Promise<T>): Promise<T>;
+  file<T>(work: (file: FileWrite) => Promise<T>, options?: { small: boolean }): Promise<T>;
 }
 
 /**
@@ -150,11 +156,15 @@ export class RowRefused extends Error {
     readonly row: number | null,
     readonly column: string | null,
     message: string,
-    options?: ErrorOptions,
+    options?: ErrorOptions & { together?: boolean },
   ) {
     super(message, options);
     this.name = 'RowRefused';
+    this.together = options?.together ?? false;
   }
+
+  /** It was a row of one of several files that went together: nobody knows of which. */
+  readonly together: boolean;
 }
 
 /** The right to write for one ingestion, and all that is done with it. Raises `DestinationError` and `Fenced`. */

@@ -4,6 +4,7 @@ import type { Client } from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
 import { COPY_SIGNATURE, COPY_TRAILER } from '../../copy/copy-writer';
 import type { Sink } from '../../formats/format-reader';
+import { RowRefused } from '../destination';
 import { asDestinationError, refusedRow } from './pg-errors';
 
 const PIECE_BYTES = 256 * 1024;
@@ -70,25 +71,83 @@ function textField(field: CopyField): string {
  * connection is ready for the next statement.
  */
 async function copy(client: Client, statement: string, write: (sink: Sink) => Promise<number>): Promise<number> {
-  const stream = client.query(copyFrom(statement));
-  let refusal: unknown = null;
-  const ended = finished(stream).catch((error: unknown) => {
-    refusal ??= error;
-    throw error;
-  });
-  // Whoever waits for `ended` gets the error; this only keeps it from counting as unhandled before that.
-  ended.catch(() => undefined);
+  const stream = new CopyStream(client, statement);
   try {
-    const rows = await write(sinkInto(stream, ended));
-    stream.end();
-    await ended;
+    const rows = await write(stream.sink);
+    await stream.end();
     return rows;
   } catch (error) {
+    const refusal = stream.refusal;
     if (refusal !== null) throw refusedRow(refusal) ?? asDestinationError(refusal);
-    // Tells the server to give the COPY up; its answer to that is not the reason.
-    stream.destroy(new Error('the file cannot be loaded'));
-    await ended.catch(() => undefined);
+    await stream.abandon();
     throw error;
+  }
+}
+
+/** One COPY under way. */
+class CopyStream {
+  /** What the server (or the way to it) says; `null`: nothing yet. */
+  refusal: unknown = null;
+  readonly sink: Sink;
+  private readonly stream: Writable;
+  private readonly ended: Promise<void>;
+
+  constructor(client: Client, statement: string) {
+    this.stream = client.query(copyFrom(statement));
+    this.ended = finished(this.stream).catch((error: unknown) => {
+      this.refusal ??= error;
+      throw error;
+    });
+    // Whoever waits for `ended` gets the error; this only keeps it from counting as unhandled before that.
+    this.ended.catch(() => undefined);
+    this.sink = sinkInto(this.stream, this.ended);
+  }
+
+  async end(): Promise<void> {
+    this.stream.end();
+    await this.ended;
+  }
+
+  /** Tells the server to give the COPY up; its answer to that is not the reason. */
+  async abandon(): Promise<void> {
+    this.stream.destroy(new Error('the rows are not to be kept'));
+    await this.ended.catch(() => undefined);
+  }
+}
+
+/** One COPY for the rows of several small files with the same columns. Raises `RowRefused` (`together`) and `DestinationError`. */
+export class SharedCopy {
+  private readonly stream: CopyStream;
+  private readonly pieces: Pieces;
+
+  constructor(client: Client, statement: string) {
+    this.stream = new CopyStream(client, statement);
+    this.pieces = new Pieces(this.stream.sink);
+  }
+
+  add(rows: readonly Buffer[]): Promise<void> {
+    return this.told(() => this.pieces.take(rows.length === 1 ? (rows[0] as Buffer) : Buffer.concat(rows)));
+  }
+
+  end(): Promise<void> {
+    return this.told(async () => {
+      await this.pieces.end();
+      await this.stream.end();
+    });
+  }
+
+  abandon(): Promise<void> {
+    return this.stream.abandon();
+  }
+
+  private async told(work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      const row = refusedRow(this.stream.refusal ?? error);
+      if (row === null) throw asDestinationError(this.stream.refusal ?? error);
+      throw new RowRefused(null, row.column, row.message, { cause: error, together: true });
+    }
   }
 }
 

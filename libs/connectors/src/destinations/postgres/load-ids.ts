@@ -1,12 +1,17 @@
 import type { Client } from 'pg';
 
-const DRAWN = 64;
+const DRAWN = 128;
 
 /** Load ids are drawn some at a time; those left over at the end of a batch are lost, which a sequence may. */
 export class LoadIds {
   private drawn: bigint[] = [];
 
   constructor(private readonly client: Client) {}
+
+  /** The next one must be asked for. */
+  get isEmpty(): boolean {
+    return this.drawn.length === 0;
+  }
 
   async next(): Promise<bigint> {
     if (this.drawn.length === 0) this.drawn = await this.draw();

@@ -4,12 +4,13 @@ import { DestinationError } from '../../errors';
 import type { Sink } from '../../formats/format-reader';
 import type { Batch, FileWrite, TableColumn, WriteOrder } from '../destination';
 import { Casting } from './casting';
-import { copyBinary } from './copy-stream';
+import { copyBinary, SharedCopy } from './copy-stream';
 import type { Holder } from './ledger';
 import { LoadIds } from './load-ids';
 import { lockForMerge, merge } from './merge';
 import { asDestinationError } from './pg-errors';
 import { type FileHost, PostgresFile } from './postgres-file';
+import { GoesAlone, SmallFile } from './small-file';
 import { nameOf } from './sql';
 import { copySql, createStagingSql, isNumbered, laterPartSql, needsRaw } from './staging';
 import { columnsOf, relationOf, takes } from './table-info';
@@ -23,6 +24,7 @@ export class PostgresBatch implements Batch, FileHost {
   /** A savepoint `file` exists: that of the last file that went well is released together with the next one's beginning. */
   private savepoint = false;
   private laterParts = 0;
+  private shared: { statement: string; copy: SharedCopy } | null = null;
 
   constructor(
     readonly client: Client,
@@ -39,7 +41,52 @@ export class PostgresBatch implements Batch, FileHost {
     return this.inTable !== null;
   }
 
-  async file<T>(work: (file: FileWrite) => Promise<T>): Promise<T> {
+  async file<T>(work: (file: FileWrite) => Promise<T>, { small } = { small: false }): Promise<T> {
+    if (small && this.order.together === true && !needsRaw(this.order)) {
+      const done = await this.together(work);
+      if (done !== null) return done.result;
+    }
+    await this.settle();
+    return this.alone(work);
+  }
+
+  /** `null`: the file must go by itself. */
+  private async together<T>(work: (file: FileWrite) => Promise<T>): Promise<{ result: T } | null> {
+    if (this.loadIds.isEmpty) await this.settle();
+    const file = new SmallFile(await this.loadIds.next().catch(raiseOurs), this.numbered);
+    try {
+      const result = await work(file);
+      await this.share(file);
+      return { result };
+    } catch (error) {
+      if (error instanceof GoesAlone) return null;
+      throw error;
+    }
+  }
+
+  private async share({ columns, rows }: SmallFile): Promise<void> {
+    const statement = columns.length === 0 ? '' : copySql(this.order, columns);
+    if (this.shared !== null && this.shared.statement !== statement) await this.settle();
+    if (!(await this.prepare(columns).catch(raiseOurs)) || rows.length === 0) return;
+    this.shared ??= { statement, copy: new SharedCopy(this.client, statement) };
+    await this.shared.copy.add(rows);
+  }
+
+  /** Ends the COPY of files that go together: the connection is free for something else. */
+  async settle(): Promise<void> {
+    const { shared } = this;
+    this.shared = null;
+    await shared?.copy.end();
+  }
+
+  /** All is rolled back: a COPY that is open would keep the connection. Never raises. */
+  async abandon(): Promise<void> {
+    const { shared } = this;
+    this.shared = null;
+    await shared?.copy.abandon();
+  }
+
+  private async alone<T>(work: (file: FileWrite) => Promise<T>): Promise<T> {
     const file = new PostgresFile(this, await this.loadIds.next().catch(raiseOurs));
     const { inTable } = this;
     try {
@@ -55,6 +102,7 @@ export class PostgresBatch implements Batch, FileHost {
 
   /** What is written to the table is in only after this: the merge, when there are keys. Raises `RowRefused`. */
   async finish(): Promise<void> {
+    await this.settle();
     if (this.order.keys.length > 0 && this.entered) await merge(this.client, this.order);
   }
 

@@ -36,6 +36,8 @@ interface Writing {
   batch: Batch;
   /** Writes all that is left to write, the ledger included. */
   finish(loaded: LoadedFile[]): Promise<void>;
+  /** Gives up what keeps the connection, so that all can be rolled back. Never raises. */
+  abandon(): Promise<void>;
 }
 
 export class PostgresSession extends LoadSession {
@@ -140,18 +142,20 @@ export class PostgresSession extends LoadSession {
       await proveFence(this.writer, this.holder);
       await writeLedger(this.writer, loaded, this.holder);
     };
-    return { batch, finish };
+    return { batch, finish, abandon: () => batch.abandon() };
   }
 
   /** One transaction around `work`. A deferred constraint would speak up at its end only, when nobody knows any more which file it means. */
   private async write(begin: () => Promise<Writing>, work: (batch: Batch) => Promise<LoadedFile[]>): Promise<void> {
     await this.guarded(() => this.writer.query('BEGIN; SET CONSTRAINTS ALL IMMEDIATE'));
+    const begun: { writing: Writing | null } = { writing: null };
     try {
-      const writing = await this.guarded(begin);
+      const writing = (begun.writing = await this.guarded(begin));
       const loaded = await this.passing(() => work(writing.batch));
       await this.guarded(() => writing.finish(loaded));
       await this.guarded(() => this.writer.query('COMMIT'));
     } catch (error) {
+      await begun.writing?.abandon();
       // The connection may be gone; then the server has rolled back already.
       await this.writer.query('ROLLBACK').catch(() => undefined);
       throw error;

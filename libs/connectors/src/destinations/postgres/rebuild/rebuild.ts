@@ -47,6 +47,10 @@ export class Rebuild {
     return rebuild;
   }
 
+  abandon(): Promise<void> {
+    return this.batch.abandon();
+  }
+
   private async makeTarget(): Promise<void> {
     const { table, columns, keys, rescued } = this.ordered;
     if (this.old !== null) {
@@ -59,6 +63,7 @@ export class Rebuild {
 
   /** After the loading: all that takes long comes before the lock of the swap. */
   async finish(loaded: readonly LoadedFile[]): Promise<void> {
+    await this.batch.settle();
     await this.fill();
     const indexes = this.old === null ? [] : await buildIndexes(this.client, this.old.oid, this.target);
     await this.addMissingKey();
