@@ -77,6 +77,24 @@ describe('skip_rows', () => {
     ]);
   });
 
+  it.each(['sync_all_columns', 'fail'] as const)(
+    'under %s leaves out a line that is malformed',
+    async (on_schema_change) => {
+      const order = await loaded({ quality: SKIP, on_schema_change });
+      await plane.write('a.csv', 'id,v\n1,a\n2,b,c\n');
+      expect(await plane.run(order)).toMatchObject({
+        status: 'success',
+        metrics: { rows_ingested: 1, rows_rejected: 1 },
+      });
+    },
+  );
+
+  it('under fail a value of another type is a change of the columns all the same', async () => {
+    const order = await loaded({ quality: SKIP, on_schema_change: 'fail' });
+    await plane.write('a.csv', 'id,v\nx,a\n');
+    expect((await plane.run(order)).summary).toContain('(~ id bigint -> text)');
+  });
+
   it('under sync_all_columns widens first, and leaves out what a locked type cannot take', async () => {
     const schema = { columns: { id: 'bigint' } } as const;
     const order = await loaded({ quality: SKIP, schema, on_schema_change: 'sync_all_columns' });

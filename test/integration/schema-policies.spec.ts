@@ -98,6 +98,26 @@ describe('sync_all_columns', () => {
     expect((await lastChanges(order)).changes).toEqual([{ kind: 'removed', column: 'name', type: 'text' }]);
   });
 
+  it('drops nothing while the table is built as a whole, where files differ in their columns', async () => {
+    const schema = { drop_removed: true };
+    const { outcomes } = await runs(
+      { on_schema_change, schema, write_mode: 'overwrite' },
+      { 'a.csv': 'id\n1\n', 'b.csv': 'id,x\n2,y\n' },
+    );
+    expect(outcomes[0]?.errors).toEqual([]);
+    expect(await plane.rows('SELECT id::int, x FROM t ORDER BY id')).toEqual([
+      { id: 1, x: null },
+      { id: 2, x: 'y' },
+    ]);
+  });
+
+  it('gives a file up whose column stays NOT NULL whatever is changed', async () => {
+    await plane.rows('CREATE DOMAIN word AS text NOT NULL; CREATE TABLE t (id bigint, name word, _load_id bigint)');
+    const { outcomes } = await runs({ on_schema_change }, { 'a.csv': 'id,name\n1,x\n' }, { 'b.csv': 'id\n2\n' });
+    expect(outcomes[1]).toMatchObject({ status: 'failed', errors: [{ file: 'b.csv' }] });
+    await plane.rows('DROP TABLE t; DROP DOMAIN word');
+  });
+
   it('leaves a locked type alone and fails the file', async () => {
     const schema = { columns: { zip: 'bigint' } } as const;
     const { outcomes } = await runs({ on_schema_change, schema }, { 'a.csv': 'zip\n1\n' }, { 'b.csv': 'zip\nx\n' });
@@ -151,6 +171,16 @@ describe('fail', () => {
   ])('names %s', async (_, content, difference) => {
     const { outcomes } = await runs({ on_schema_change }, { 'a.csv': 'id,name,size\n1,x,5\n' }, { 'b.csv': content });
     expect(outcomes[1]?.errors[0]?.message).toContain(`(${difference})`);
+    expect(await plane.rows('SELECT id FROM t')).toEqual([{ id: '1' }]);
+  });
+
+  it('ends the run for a file with other columns altogether', async () => {
+    const { outcomes } = await runs(
+      { on_schema_change },
+      { 'a.csv': 'id\n1\n' },
+      { 'b.csv': 'id\n2\n', 'c.csv': 'other\n3\n' },
+    );
+    expect(outcomes[1]).toMatchObject({ status: 'failed', errors: [{ file: 'c.csv', error_type: 'schema_mismatch' }] });
     expect(await plane.rows('SELECT id FROM t')).toEqual([{ id: '1' }]);
   });
 

@@ -185,6 +185,33 @@ describe('changed_files', () => {
     expect(await table()).toEqual([{ id: 1, v: 'x' }]);
   });
 
+  it('reload of a merged file leaves the rows that a later file has too', async () => {
+    const order = await plane.order({ ...MERGE, changed_files });
+    await plane.write('a.csv', 'id,v\n1,x\n2,y\n');
+    await plane.run(order);
+    await plane.write('b.csv', 'id,v\n1,x\n');
+    await plane.run(order);
+    await plane.write('a.csv', 'id,v\n3,z\n');
+    expect((await plane.run(order)).errors).toEqual([]);
+    expect(await table()).toEqual([
+      { id: 1, v: 'x' },
+      { id: 3, v: 'z' },
+    ]);
+  });
+
+  it('reload goes with rules about the run as a whole', async () => {
+    const order = await plane.order({ changed_files, quality: { on_error: 'abort_run' } });
+    await plane.write('a.csv', 'id,v\n1,x\n');
+    await plane.run(order);
+    await plane.write('a.csv', 'id,v\n1,new\n');
+    await plane.write('b.csv', 'id,v\n2,y\n');
+    expect(await plane.run(order)).toMatchObject({ status: 'success', metrics: { files_processed: 2 } });
+    expect(await table()).toEqual([
+      { id: 1, v: 'new' },
+      { id: 2, v: 'y' },
+    ]);
+  });
+
   it('fail ends the run with nothing loaded and names the file', async () => {
     const order = await plane.order({ changed_files: 'fail' });
     await plane.write('a.csv', 'id,v\n1,x\n');

@@ -2,6 +2,7 @@ import { inspect } from 'node:util';
 import { Inject, Injectable } from '@nestjs/common';
 import {
   Destination,
+  DestinationError,
   DuckDb,
   Fenced,
   Files,
@@ -15,6 +16,7 @@ import { RunRecorder, type RunError, type RunningOrder } from '@sluice/ingestion
 import { Clock, CONFIG, type Config } from '@sluice/kernel';
 import { type AttemptRules, mayPass, pauseBefore } from './attempts';
 import { IngestionRun } from './ingestion-run';
+import { isOneTransaction } from './one-transaction';
 import { Loader } from './loading/loader';
 import { type RunOutcome, type RunRequest, RunStopped } from './run';
 import { TableSchema } from './schema/table-schema';
@@ -46,7 +48,7 @@ export class BatchOrchestrator {
    */
   async runIngestion(request: RunRequest): Promise<RunOutcome | null> {
     const tally = new Tally();
-    const began = await this.begin(request);
+    const began = await this.begin(request, false);
     if (began.fault !== null) return this.failBeforeStart(request, tally, began.fault);
     if (began.session === null) return this.skip(request, tally);
     return this.claimed(request, tally, began.session);
@@ -70,15 +72,22 @@ export class BatchOrchestrator {
   }
 
   /** The lease, with patience for a destination that is away. Both `null`: another run has it and lives. */
-  private async begin(request: RunRequest): Promise<{ session: LoadSession | null; fault: unknown }> {
+  private async begin(request: RunRequest, again: boolean): Promise<{ session: LoadSession | null; fault: unknown }> {
     for (let next = 2; ; next++) {
       try {
-        return { session: await this.destination.acquire(request.order.id, request.runId), fault: null };
+        return { session: await this.acquired(request, again), fault: null };
       } catch (error) {
         const fault = await this.pausedBefore(next, request, error);
         if (fault !== null) return { session: null, fault };
       }
     }
+  }
+
+  /** A connection that broke without a word still holds the lease of this very run, until the server notices or the lease is over. */
+  private async acquired({ order, runId }: RunRequest, again: boolean): Promise<LoadSession | null> {
+    const session = await this.destination.acquire(order.id, runId);
+    if (session !== null || !again || (await this.destination.holder(order.id)) !== runId) return session;
+    throw new DestinationError('connectivity', 'The broken connection of this run still holds its lease.', 'later');
   }
 
   /** What stopped the run in the end, or `null`. What may pass is tried again under a new lease: the ledger knows what is in. */
@@ -90,7 +99,7 @@ export class BatchOrchestrator {
       if (fault !== null) return fault;
       await held.session.close();
       held.session = null;
-      const again = await this.begin(request);
+      const again = await this.begin(request, true);
       if (again.fault !== null) return again.fault;
       held.session = again.session;
     }
@@ -131,7 +140,7 @@ export class BatchOrchestrator {
       depth: config.SLUICE_MAX_DEPTH,
     };
     const files = new Files(this.source(order), formatReaders(this.duckDb, limits), order.format);
-    const schema = new TableSchema(order, session, recorder, files);
+    const schema = new TableSchema(order, session, recorder, files, isOneTransaction(request));
     const { quality } = order;
     const loader = new Loader({ session, files, schema, quality, tempDir: config.SLUICE_TEMP_DIR, signal });
     const budget = { files: config.SLUICE_BATCH_FILES, bytes: config.SLUICE_BATCH_BYTES };

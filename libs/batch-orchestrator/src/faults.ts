@@ -23,7 +23,7 @@ export class Drift extends LoadError {
 
 /** What ends a run by the person's own rule, with nothing of it committed. */
 export abstract class RunRefused extends LoadError {
-  readonly retry = 'never';
+  readonly retry: LoadError['retry'] = 'never';
 }
 
 /** `on_schema_change` is `fail` and the columns are not as agreed. */
@@ -44,6 +44,8 @@ export class SchemaChanged extends RunRefused {
 /** One bad file ends the whole run. */
 export class RunAborted extends RunRefused {
   readonly type: LoadErrorType;
+  /** A file that was still written to may be whole at the next attempt. */
+  override readonly retry: LoadError['retry'];
 
   constructor(
     readonly file: string,
@@ -52,6 +54,7 @@ export class RunAborted extends RunRefused {
   ) {
     super(`Nothing of this run was loaded, because ${because}: ${reason.message}`, { cause: reason });
     this.type = reason.type;
+    this.retry = reason.retry;
   }
 }
 

@@ -112,13 +112,13 @@ export class FileHistory {
     );
   }
 
+  /** What may pass by itself (a full disk, a file still written to) is no failure of the file: the next run tries again. */
   private async failures(failed: readonly FailedEntry[]): Promise<FileRecord[]> {
-    if (failed.length === 0) return [];
-    const files = failed.map(({ entry, error }) => ({ entry, message: error.message }));
+    const counted = failed.filter(({ error }) => error.retry === 'never');
+    const files = counted.map(({ entry, error }) => ({ entry, message: error.message }));
     const { settings } = holdBackOf(this.request.order, this.request.parameters);
-    const states = new Map(
-      (await this.parts.session.recordFailures(files, settings)).map((state) => [state.path, state]),
-    );
+    const counts = files.length === 0 ? [] : await this.parts.session.recordFailures(files, settings);
+    const states = new Map(counts.map((state) => [state.path, state]));
     return failed.map(({ entry, error }) => failedRecord(entry, error, states.get(entry.path) ?? null));
   }
 

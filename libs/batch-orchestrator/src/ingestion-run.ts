@@ -11,6 +11,7 @@ import { FileHistory, mib } from './file-history';
 import type { BatchResult } from './loading/loader';
 import type { WorkItem } from './loading/file-load';
 import { QualityGates } from './quality-gates';
+import { isOneTransaction, rebuilds } from './one-transaction';
 import type { RunRequest } from './run';
 import type { RunParts } from './run-parts';
 import { holdBackOf, selected } from './selection';
@@ -28,6 +29,8 @@ export class IngestionRun {
   private readonly lenient = new Set<string>();
   /** Files given up, when the transaction for all begins anew. */
   private readonly given = new Set<string>();
+  /** Drifts that the schema has followed once. */
+  private readonly followed = new Set<string>();
 
   constructor(
     private readonly request: RunRequest,
@@ -48,13 +51,12 @@ export class IngestionRun {
       return;
     }
     await this.parts.schema.prepare(await this.sample());
-    if (this.rebuilds || this.gates.wantOneTransaction || this.request.order.on_schema_change === 'fail')
-      await this.asOne(counts);
+    if (isOneTransaction(this.request)) await this.asOne(counts);
     else await this.inBatches(counts);
   }
 
   private get rebuilds(): boolean {
-    return this.request.parameters.kind === 'refresh' || this.request.order.destination.write_mode === 'overwrite';
+    return rebuilds(this.request);
   }
 
   /** Only the history of what was never loaded stays as it is. */
@@ -111,7 +113,7 @@ export class IngestionRun {
 
   /** The answer to the commit was lost, or its process: what is built from new files only must not be built again, from none. */
   private async isBuilt(): Promise<boolean> {
-    return this.keepsHistory && (await this.parts.session.hasCommitted());
+    return this.request.parameters.kind === 'refresh' && (await this.parts.session.hasCommitted());
   }
 
   private async sample() {
@@ -185,7 +187,7 @@ export class IngestionRun {
     } catch (error) {
       if (error instanceof Drift) result.stoppedAt = { item, drift: error };
       if (!(error instanceof BadFile)) throw error;
-      const because = this.wholeBecause();
+      const because = this.wholeBecause(error);
       if (because !== null) throw new RunAborted(item.entry.path, error, because);
       result.failed.push({ entry: item.entry, error });
     }
@@ -193,7 +195,9 @@ export class IngestionRun {
   }
 
   /** Why one bad file is the end of the run; `null`: it is not. */
-  private wholeBecause(): string | null {
+  private wholeBecause({ type }: BadFile): string | null {
+    if (this.request.order.on_schema_change === 'fail' && type === 'schema_mismatch')
+      return 'on_schema_change is "fail"';
     if (this.request.order.quality.on_error === 'abort_run') return 'quality.on_error is "abort_run"';
     return this.rebuilds ? 'the table must be whole and the old one stays as it is until it is' : null;
   }
@@ -201,6 +205,7 @@ export class IngestionRun {
   /** True: the file can be tried again. False: it has failed and that is recorded. */
   private async follow(item: WorkItem, drift: Drift): Promise<boolean> {
     try {
+      this.assertNew(item.entry.path, drift);
       this.request.report.log('info', await this.parts.schema.evolve(item.entry, drift));
       return true;
     } catch (error) {
@@ -209,14 +214,28 @@ export class IngestionRun {
     }
   }
 
+  /** A change that did not help must not be made for ever. */
+  private assertNew(path: string, drift: Drift): void {
+    const what = JSON.stringify([path, drift.unknown, drift.unfit, drift.missing, drift.fault?.message]);
+    if (this.followed.has(what))
+      throw (
+        drift.fault ??
+        new BadFile(
+          'schema_mismatch',
+          `${path} still differs from the table after the schema was changed for it. Look at the constraints of the table.`,
+        )
+      );
+    this.followed.add(what);
+  }
+
   /** Its bad rows are left out where the quality rules allow it; else the file has failed, and with it perhaps the run. */
   private async cannotFollow({ entry }: WorkItem, drift: Drift, error: BadFile): Promise<boolean> {
-    const mayLeaveOut = this.parts.schema.plan(true).badRows === 'reject' && drift.unfit.length > 0;
+    const mayLeaveOut = this.parts.schema.plan(true).badRows === 'reject' && drift.fault !== null;
     if (mayLeaveOut && !this.lenient.has(entry.path)) {
       this.lenient.add(entry.path);
       return true;
     }
-    const because = this.wholeBecause();
+    const because = this.wholeBecause(error);
     if (because !== null) throw new RunAborted(entry.path, error, because);
     this.given.add(entry.path);
     await this.history.record({ loaded: [], notes: new Map(), failed: [{ entry, error }], stoppedAt: null });

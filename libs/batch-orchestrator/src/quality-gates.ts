@@ -14,12 +14,6 @@ export class QualityGates {
     this.quality = order.quality;
   }
 
-  /** Rules about the run as a whole want one transaction for all of it. */
-  get wantOneTransaction(): boolean {
-    const { min_rows, max_drop_percent, on_error } = this.quality;
-    return min_rows !== null || max_drop_percent !== null || on_error === 'abort_run';
-  }
-
   /** Raises `QualityBreach`. Only for a run that loads files: nothing new is no breach. */
   async assertKept(rows: number): Promise<void> {
     this.assertEnough(rows);

@@ -3,15 +3,18 @@ import type { WorkItem } from './loading/file-load';
 
 const PAGE = 500;
 
-/** Changed files first (their old rows go), then what is new; both in the order of their paths. */
+/**
+ * What is new, then changed files (their old rows go), both in the order of their paths. In this order, since a file whose old ledger row is gone within a
+ * transaction would look like a new one.
+ */
 export async function* newWork(session: LoadSession, reloads: boolean): AsyncGenerator<WorkItem> {
-  if (reloads)
-    for await (const touched of pages((after) => session.touched(after, PAGE))) {
-      const { path, bytes, fingerprint, modifiedAt, loadId } = touched;
-      yield { entry: { path, bytes, fingerprint, modifiedAt }, replaces: loadId, lenient: false };
-    }
   for await (const entry of pages((after) => session.fresh(after, PAGE)))
     yield { entry, replaces: null, lenient: false };
+  if (!reloads) return;
+  for await (const touched of pages((after) => session.touched(after, PAGE))) {
+    const { path, bytes, fingerprint, modifiedAt, loadId } = touched;
+    yield { entry: { path, bytes, fingerprint, modifiedAt }, replaces: loadId, lenient: false };
+  }
 }
 
 /** Everything listed, in the order of the paths. */

@@ -74,7 +74,7 @@ const environment = z.object({
   /** Seconds before the second attempt at a failed file; each further pause is four times as long, one day at most. */
   SLUICE_FILE_RETRY_SECONDS: wholeNumber(60, 0, 86_400),
   /** Attempts within one run at what may pass (connection lost, lock time-out, deadlock, server restarting). */
-  SLUICE_RUN_ATTEMPTS: wholeNumber(6, 1, 100),
+  SLUICE_RUN_ATTEMPTS: wholeNumber(8, 1, 100),
   /** Milliseconds before the second of these attempts; each further pause is twice as long, one minute at most. */
   SLUICE_RUN_RETRY_MS: wholeNumber(1000, 0, 60_000),
   /** Bytes of one file after decompression, at most. */

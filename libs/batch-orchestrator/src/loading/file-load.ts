@@ -63,7 +63,7 @@ export class FileLoad {
     const found = refusal.row === null ? null : await where.opened.locate(refusal.row, refused);
     const rejects = this.schema.plan(this.item.lenient).badRows === 'reject';
     if (!rejects || found === null || this.refusedCount >= MAX_REFUSED)
-      throw refusedByServer(refusal, found?.line ?? null);
+      throw refusedByServer(refusal, found?.line ?? found?.record ?? null);
     const reason = refusedByServer(refusal, found.line).message;
     refused.set(found.record, { column: refusal.column, reason });
     return true;
@@ -114,9 +114,10 @@ export class FileLoad {
   }
 }
 
-/** Whether a file's fault is a value that the schema may follow. */
-export function unfitDrift(error: unknown, schema: TableSchema, lenient: boolean): Drift | null {
-  if (lenient || !(error instanceof BadFile) || error.type !== 'type_mismatch' || !schema.followsValues()) return null;
-  const column = error.place.column;
-  return column == null ? null : new Drift({ unfit: [column] }, error);
+/** Whether the schema may follow a file's fault (a value that does not fit), or the file may be read again with its bad rows left out. */
+export function driftIn(error: unknown, schema: TableSchema, lenient: boolean): Drift | null {
+  if (lenient || !(error instanceof BadFile) || !schema.followsValues()) return null;
+  const { column } = error.place;
+  if (error.type === 'type_mismatch' && column != null) return new Drift({ unfit: [column] }, error);
+  return schema.plan(true).badRows === 'reject' ? new Drift({}, error) : null;
 }

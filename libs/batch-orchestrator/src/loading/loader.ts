@@ -14,7 +14,7 @@ import type { QualitySpec } from '@sluice/ingestion';
 import { Drift } from '../faults';
 import type { TableSchema } from '../schema/table-schema';
 import { refusedByServer } from '../tally';
-import { FileLoad, unfitDrift, type WorkItem } from './file-load';
+import { driftIn, FileLoad, type WorkItem } from './file-load';
 import { OpenedAhead } from './opened-ahead';
 import { RejectionLimit } from './rejection-limit';
 import { Rejections } from './rejections';
@@ -78,7 +78,7 @@ export class Loader {
     } catch (error) {
       this.parts.signal.throwIfAborted();
       if (error instanceof UnknownColumns) throw new Drift({ unknown: error.columns }, null);
-      throw unfitDrift(error, this.parts.schema, item.lenient) ?? error;
+      throw driftIn(error, this.parts.schema, item.lenient) ?? error;
     }
   }
 

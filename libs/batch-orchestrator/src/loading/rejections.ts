@@ -1,4 +1,4 @@
-import { appendFileSync, createReadStream, mkdtempSync } from 'node:fs';
+import { appendFileSync, createReadStream, mkdirSync, mkdtempSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -47,7 +47,10 @@ export class Rejections {
   }
 
   private get file(): string {
-    this.folder ??= mkdtempSync(join(this.tempDir, 'sluice-rejected-'));
+    if (this.folder === null) {
+      mkdirSync(this.tempDir, { recursive: true });
+      this.folder = mkdtempSync(join(this.tempDir, 'sluice-rejected-'));
+    }
     return join(this.folder, 'rows.ndjson');
   }
 

@@ -25,8 +25,8 @@ export class Hints {
   }
 
   /** A column of the newest schema version. */
-  known({ source, name, type, fields, locked = false }: ColumnRecord): KnownColumn {
-    const kept = { source, name, type: type as ColumnType, locked: locked || this.locks(source) };
+  known({ source, name, type, fields }: ColumnRecord): KnownColumn {
+    const kept = { source, name, type: type as ColumnType, locked: this.locks(source) };
     return fields === undefined ? kept : { ...kept, fields };
   }
 

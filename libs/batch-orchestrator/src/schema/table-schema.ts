@@ -4,6 +4,7 @@ import {
   type Files,
   inferAll,
   type InferredColumn,
+  type LoadError,
   type LoadSession,
   type OpenedFile,
   type ReadPlan,
@@ -40,6 +41,8 @@ export class TableSchema {
     session: LoadSession,
     private readonly recorder: RunRecorder,
     private readonly files: Files,
+    /** The run is one transaction. */
+    private readonly atOnce: boolean,
   ) {
     this.policy = POLICY[order.on_schema_change];
     this.hints = new Hints(order.schema);
@@ -61,7 +64,7 @@ export class TableSchema {
   /** `lenient`: bad rows are left out where the quality rules allow it; else they fail the file, so that the schema can follow first. */
   plan(lenient: boolean): ReadPlan {
     const { unknown, unfit } = this.initial ? POLICY.append_new_columns : this.policy;
-    const rejects = this.order.quality.on_error === 'skip_rows' && (lenient || !this.policy.syncs);
+    const rejects = this.order.quality.on_error === 'skip_rows' && (lenient || !this.followsValues());
     return {
       columns: withKeys(this.columns, this.keys),
       dialect: this.dialect,
@@ -71,7 +74,13 @@ export class TableSchema {
   }
 
   get write(): WriteOrder {
-    return { table: this.fit.name, keys: this.keys, columns: this.columns, rescued: this.rescued && !this.initial };
+    return {
+      table: this.fit.name,
+      keys: this.keys,
+      columns: this.columns,
+      rescued: this.rescued && !this.initial,
+      claims: this.order.changed_files === 'reload',
+    };
   }
 
   /** Why a file opened cannot be loaded before the schema has changed; `null`: it can. */
@@ -91,7 +100,7 @@ export class TableSchema {
    */
   async evolve(entry: SourceEntry, drift: Drift): Promise<string> {
     const { columns: inferred } = await inferAll(this.files, [entry], this.given, Infinity);
-    if (this.policy.stops && !this.initial) throw new SchemaChanged(entry.path, told(drift, this.columns, inferred));
+    if (this.policy.stops && !this.initial) throw this.stopped(entry.path, drift, inferred);
     const before = this.version;
     if (this.initial || this.policy.adds) await this.add(this.hints.applied(inferred), entry.path, drift.unknown);
     if (this.policy.syncs) await this.sync(inferred, drift, entry.path);
@@ -100,6 +109,12 @@ export class TableSchema {
     // Whatever the reader meets must be known now, or the file would be read again for ever.
     if (left.length > 0 && this.plan(true).unknown === 'report') throw this.fit.lacks(entry.path, left);
     return `${entry.path} changed the schema: ${told(drift, this.columns, inferred).join(', ')}.`;
+  }
+
+  /** Under `fail`; what is wrong with a file and is no difference of its columns is the file's own fault. */
+  private stopped(path: string, drift: Drift, inferred: readonly InferredColumn[]): LoadError {
+    const differences = told(drift, this.columns, inferred);
+    return differences.length === 0 && drift.fault !== null ? drift.fault : new SchemaChanged(path, differences);
   }
 
   private async discover(sample: readonly SourceEntry[]): Promise<void> {
@@ -116,6 +131,11 @@ export class TableSchema {
   /** Nothing is known of the columns yet: the first file that has any decides. */
   private get initial(): boolean {
     return this.columns.length === 0;
+  }
+
+  /** A drop commits by itself: not while the table as a whole is still to be refused or rebuilt, and other files may have the column. */
+  private get drops(): boolean {
+    return this.order.schema.drop_removed && !this.atOnce;
   }
 
   private get rescued(): boolean {
@@ -156,6 +176,8 @@ export class TableSchema {
       changes.push(
         ...fields.map((path) => ({ kind: 'added', column: fieldName(column.name, path), type: 'json' }) as const),
       );
+      // There is no end of them: the names are data.
+      if (seen.fields === undefined) return unwatched(column);
       const all = [...new Set([...(column.fields ?? []), ...(seen.fields ?? []), ...fields])].sort();
       return { ...unwatched(column), ...watchedFields({ ...seen, type: 'jsonb', fields: all }) };
     });
@@ -189,10 +211,7 @@ export class TableSchema {
 
   private async sync(inferred: readonly InferredColumn[], drift: Drift, file: string): Promise<void> {
     const vanished = this.columns.filter(({ source }) => drift.missing.includes(source) && this.relaxable(source));
-    const steps = [
-      ...widenings(this.columns, inferred, drift.unfit),
-      ...relaxations(vanished, this.order.schema.drop_removed),
-    ];
+    const steps = [...widenings(this.columns, inferred, drift.unfit), ...relaxations(vanished, this.drops)];
     if (steps.length === 0) return;
     await this.fit.alter(
       file,
@@ -213,7 +232,7 @@ export class TableSchema {
     const column = this.columns.find((known) => known.source === source);
     if (!this.policy.syncs || column === undefined || this.keys.includes(column.name)) return false;
     const found = this.fit.table?.column(column.name);
-    return this.order.schema.drop_removed || (found?.notNull === true && !found.hasDefault);
+    return this.drops || (found?.notNull === true && !found.hasDefault);
   }
 
   private async keep(changes: readonly SchemaChange[], file: string): Promise<void> {

@@ -118,6 +118,11 @@ export interface WriteOrder {
   /** Rows carry `_rescued`. */
   rescued: boolean;
   /**
+   * A merged row that is there already with the same values takes the load id of its newest file too. Needed where files are replaced: else the rows of
+   * an older file would go with it although a newer one has them.
+   */
+  claims?: boolean;
+  /**
    * Small files may share one COPY, which saves a round trip each. What the server refuses is then raised by `batch` itself, for all of them (`RowRefused`),
    * and between two files nothing else may be asked of the session.
    */

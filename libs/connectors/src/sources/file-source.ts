@@ -26,6 +26,7 @@ export interface FileSourceOptions extends ExpansionOptions {
 export class FileSource extends Source {
   private readonly matches: (path: string) => boolean;
   private readonly folder: string;
+  private readonly undecodable = new Set<string>();
 
   constructor(private readonly options: FileSourceOptions) {
     super();
@@ -86,6 +87,13 @@ export class FileSource extends Source {
     }
   }
 
+  /** Several names may look the same where their bytes are no UTF-8; a path is listed once. */
+  private isNewUndecodable(path: string): boolean {
+    if (!path.includes(UNDECODABLE) || this.undecodable.has(path)) return false;
+    this.undecodable.add(path);
+    return true;
+  }
+
   private async *entry(path: string, isLink: boolean): AsyncIterable<SourceEntry> {
     if (Buffer.byteLength(path) > MAX_PATH_BYTES)
       throw new SourceError(
@@ -99,7 +107,7 @@ export class FileSource extends Source {
       isLink ? stat(full, { bigint: true }).catch(() => lstat(full, { bigint: true })) : stat(full, { bigint: true })
     ).catch((error: unknown) => ((error as NodeJS.ErrnoException).code === 'ENOENT' ? null : 'unreadable'));
     // Listed all the same, so that opening it says why: a file that cannot be looked at is not one that is not there.
-    if (facts === 'unreadable' || (facts === null && path.includes(UNDECODABLE)))
+    if (facts === 'unreadable' || (facts === null && this.isNewUndecodable(path)))
       yield { path, bytes: 0, fingerprint: 'unreadable', modifiedAt: null };
     else if (facts !== null && (facts.isFile() || facts.isSymbolicLink()))
       yield {

@@ -5,6 +5,9 @@ import { asDestinationError, refusedRow } from './pg-errors';
 import { list, nameOf, tableLockSql } from './sql';
 import { PART, ROW, STAGING } from './staging';
 
+/** The server's default (4 MB) would sort a million rows on disk. One merge at a time and table. */
+const SORT_MEMORY = '128MB';
+
 /**
  * The staged rows go into the table. Of rows with one key the last one counts, by load id and place in its file; a row that is there already is
  * written only when a value differs. One `INSERT ... ON CONFLICT` in the order of the keys: sorting costs less than it saves in the index, and
@@ -13,7 +16,7 @@ import { PART, ROW, STAGING } from './staging';
  */
 export async function merge(client: Client, order: WriteOrder): Promise<void> {
   try {
-    await client.query(`ANALYZE ${STAGING}`);
+    await client.query(`SET LOCAL work_mem = '${SORT_MEMORY}'; ANALYZE ${STAGING}`);
     await lockForMerge(client, order);
     await client.query(mergeSql(order));
   } catch (error) {
@@ -40,9 +43,10 @@ function mergeSql(order: WriteOrder): string {
 
 function onConflict(order: WriteOrder): string {
   const values = allColumns(order).filter((name) => name !== LOAD_ID && !order.keys.includes(name));
-  if (values.length === 0) return 'DO NOTHING';
+  if (values.length === 0 && order.claims !== true) return 'DO NOTHING';
   const set = [...values, LOAD_ID].map((name) => `${escapeIdentifier(name)} = excluded.${escapeIdentifier(name)}`);
-  return `DO UPDATE SET ${set.join(', ')} WHERE ${differs(values)}`;
+  const update = `DO UPDATE SET ${set.join(', ')}`;
+  return order.claims === true ? update : `${update} WHERE ${differs(values)}`;
 }
 
 /** Compares what is stored, not what counts as equal: types without equality (json) too, and 1.0 is not 1.00. */
