@@ -3,6 +3,7 @@ import { ValueError } from '@sluice/kernel';
 import type { FormatInput } from '../inputs';
 import {
   assertKeysKnown,
+  assertTypesReadable,
   changedFiles,
   credentialsOf,
   destinationSpec,
@@ -23,6 +24,15 @@ function pathOf(attempt: () => unknown): string | undefined {
   } catch (error) {
     if (error instanceof ValueError) return error.path;
     throw error;
+  }
+  return 'accepted';
+}
+
+function messageOf(attempt: () => unknown): string {
+  try {
+    attempt();
+  } catch (error) {
+    return (error as Error).message;
   }
   return 'accepted';
 }
@@ -214,6 +224,7 @@ describe('destination', () => {
     [{ write_mode: 'merge' }, 'destination.merge_keys'],
     [{ write_mode: 'merge', merge_keys: ['id', 'id'] }, 'destination.merge_keys'],
     [{ write_mode: 'merge', merge_keys: [' '] }, 'destination.merge_keys'],
+    [{ write_mode: 'merge', merge_keys: ['Trip Id', 'x', 'trip_id'] }, 'destination.merge_keys'],
     [{ database: 'x' }, 'destination.database'],
   ])('%j is refused at %s', (fields, path) => {
     expect(pathOf(() => destinationSpec({ table: 'trips', ...fields }))).toBe(path);
@@ -234,8 +245,41 @@ describe('merge keys', () => {
     );
   });
 
+  it('that hold JSON are refused, since it tells no rows apart', () => {
+    const json = schemaSpec({ mode: 'given', columns: { 'Trip Id': 'jsonb' } });
+    for (const key of ['Trip Id', 'trip_id'])
+      expect(() => assertKeysKnown(merging(key), json)).toThrow(
+        new ValueError(
+          `destination.merge_keys "${key}" holds JSON, which does not tell rows apart. Choose another column.`,
+        ),
+      );
+  });
+
   it('are left to the files where those tell the columns', () => {
     expect(() => assertKeysKnown(merging('id'), schemaSpec({ columns: { other: 'int' } }))).not.toThrow();
+  });
+});
+
+describe('types beside the format', () => {
+  const bytes = schemaSpec({ columns: { id: 'int', photo: 'bytea' } });
+
+  it.each(['csv', 'json', 'ndjson'])('bytes are refused where %s is read', (type) => {
+    expect(() => assertTypesReadable(formatSpec({ type }), bytes)).toThrow(
+      new ValueError(
+        `schema.columns.photo "bytea" does not go with format.type "${type}". Write text; only Parquet and Avro hold bytes.`,
+      ),
+    );
+  });
+
+  it.each(['auto', 'parquet', 'avro'])('bytes are taken where %s is read', (type) => {
+    expect(() => assertTypesReadable(formatSpec({ type }), bytes)).not.toThrow();
+  });
+
+  it('are named once each where one is not available', () => {
+    const message = messageOf(() => schemaSpec({ columns: { a: 'money' } }));
+    const [, names = ''] = message.split('Available now: ');
+    expect(names).toContain('bytea');
+    expect(new Set(names.split(', ')).size).toBe(names.split(', ').length);
   });
 });
 
