@@ -337,22 +337,42 @@ describe('DELETE /ingestions/{id}?drop_table=true', () => {
     expect((await remove((await anIngestion()).id)).status).toBe(204);
   });
 
-  it('deletes nothing while a run is writing', async () => {
+  it('cancels what is queued, and takes the table from what is writing', async () => {
     const { id, table } = await anIngestion();
     await aTable(id, table, 1);
+    await inLedger(id, 'a.csv');
+    const { flow_run_id } = (await api.call('post', `/ingestions/${id}/run`)).body as { flow_run_id: string };
     const session = await destination().acquire(id, randomUUID());
-    const response = await remove(id);
+    expect((await remove(id)).status).toBe(204);
+    expect(session?.lost.aborted).toBe(true);
     await session?.close();
-    expectProblem(
-      response,
-      conflict(
-        `A run of ingestion ${id} is writing into its table, so nothing was deleted. Cancel the run first, or leave drop_table out.`,
-      ),
-    );
-    expect([(await api.call('get', `/ingestions/${id}`)).status, await tables(table)]).toEqual([
-      200,
-      [{ tablename: table }],
-    ]);
+    expect(await tables(table)).toEqual([]);
+    expect(await api.sql(`SELECT path FROM sluice.ledger WHERE ingestion = $1`, [id])).toEqual([]);
+    const flowRun = api.fake.flowRuns.find((it) => it.id === flow_run_id);
+    expect(flowRun?.state_type ?? 'gone').toMatch(/^CANCELL|^gone$/);
+  });
+
+  it('goes through while Prefect cannot be used, though a run is writing', async () => {
+    const { id, table } = await anIngestion();
+    await aTable(id, table, 1);
+    await api.call('post', `/ingestions/${id}/run`);
+    const session = await destination().acquire(id, randomUUID());
+    await api.fake.misbehave('http_500', { route: /flow_runs/ });
+    expect((await remove(id)).status).toBe(204);
+    await api.fake.behave();
+    await session?.close();
+    expect(await tables(table)).toEqual([]);
+  });
+
+  it('is not in the way of a rebuild that is asked for at the same time', async () => {
+    for (let round = 0; round < 5; round += 1) {
+      const { id, table } = await anIngestion();
+      await aTable(id, table);
+      const refresh = api.call('post', `/ingestions/${id}/refresh/full`, { confirm: true });
+      const statuses = await Promise.all([remove(id), refresh].map(async (call) => (await call).status));
+      expect(statuses[0]).toBe(204);
+      expect([202, 404, 409]).toContain(statuses[1]);
+    }
   });
 
   it('deletes nothing while another ingestion loads into the table', async () => {
