@@ -140,9 +140,18 @@ describe('a dry run of a refresh', () => {
       { path: 'b.dry', status: 'failed', bytes: 200 },
     ]);
     const full = await dry(id, 'full');
-    expect([full.status, full.body]).toEqual([200, { dry_run: true, files: 3, bytes: 350, rows: 35 }]);
+    expect([full.status, full.body]).toEqual([202, { dry_run: true, files: 3, bytes: 350, rows: 35 }]);
     expect((await dry(id, 'new-only')).body).toEqual({ dry_run: true, files: 2, bytes: 250, rows: 25 });
     expect((await api.call('get', `/ingestions/${id}/runs`)).body.items).toEqual([]);
+  });
+
+  it('counts a file whose reload failed as one that was loaded', async () => {
+    await writeFile(join(folder, 'a.reload'), 'a\n1\n');
+    const { id } = await anIngestion({ source: { type: 'file', path: folder, file_pattern: '*.reload' } });
+    await mirrored(id, [{ path: 'a.reload', status: 'failed', rows: 1, bytes: 4 }]);
+    expect((await dry(id, 'new-only')).body.files).toBe(1);
+    await api.sql(`UPDATE sluice_control.processed_file SET load_id = 1 WHERE ingestion_id = $1`, [id]);
+    expect((await dry(id, 'new-only')).body.files).toBe(0);
   });
 
   it('guesses no rows while nothing was loaded that it could go by', async () => {
@@ -163,6 +172,33 @@ describe('a dry run of a refresh', () => {
     const other = await anIngestion({ destination: { table } });
     const detail = `Table public.${table} is also loaded by ingestion "${other.name}" (${other.id}), whose rows would go. Delete that ingestion first, or leave the table as it is.`;
     expectProblem(await dry(id, 'full'), conflict(detail));
+  });
+});
+
+describe('an ingestion that overwrites its table', () => {
+  const overwriting = async () => {
+    const table = `loaded_${(made += 1)}`;
+    return anIngestion({ destination: { table, write_mode: 'overwrite' } });
+  };
+
+  it.each([
+    ['from', { from: '2026-01-01' }],
+    ['until', { until: '2026-01-01' }],
+    ['path_prefix', { path_prefix: '2026/' }],
+  ])('takes no %s: it is always all files', async (path, body) => {
+    const { id } = await overwriting();
+    const detail = 'write_mode overwrite is always all files; leave from, until and path_prefix out.';
+    expectProblem(await api.call('post', `/ingestions/${id}/run`, body), ...valueError(path, detail));
+    expect((await api.call('post', `/ingestions/${id}/run`)).status).toBe(202);
+  });
+
+  it.each([{ confirm: true }, { dry_run: true }])('is not built anew from new files only (%j)', async (body) => {
+    const { id } = await overwriting();
+    const detail =
+      'write_mode overwrite is always all files, so there are none that are new only. Use refresh/full, or run it: each run builds the table anew.';
+    const path = 'destination.write_mode';
+    expectProblem(await api.call('post', `/ingestions/${id}/refresh/new-only`, body), ...valueError(path, detail));
+    expect((await api.call('post', `/ingestions/${id}/refresh/full`, body)).status).toBe(202);
   });
 });
 
@@ -301,22 +337,42 @@ describe('DELETE /ingestions/{id}?drop_table=true', () => {
     expect((await remove((await anIngestion()).id)).status).toBe(204);
   });
 
-  it('deletes nothing while a run is writing', async () => {
+  it('cancels what is queued, and takes the table from what is writing', async () => {
     const { id, table } = await anIngestion();
     await aTable(id, table, 1);
+    await inLedger(id, 'a.csv');
+    const { flow_run_id } = (await api.call('post', `/ingestions/${id}/run`)).body as { flow_run_id: string };
     const session = await destination().acquire(id, randomUUID());
-    const response = await remove(id);
+    expect((await remove(id)).status).toBe(204);
+    expect(session?.lost.aborted).toBe(true);
     await session?.close();
-    expectProblem(
-      response,
-      conflict(
-        `A run of ingestion ${id} is writing into its table, so nothing was deleted. Cancel the run first, or leave drop_table out.`,
-      ),
-    );
-    expect([(await api.call('get', `/ingestions/${id}`)).status, await tables(table)]).toEqual([
-      200,
-      [{ tablename: table }],
-    ]);
+    expect(await tables(table)).toEqual([]);
+    expect(await api.sql(`SELECT path FROM sluice.ledger WHERE ingestion = $1`, [id])).toEqual([]);
+    const flowRun = api.fake.flowRuns.find((it) => it.id === flow_run_id);
+    expect(flowRun?.state_type ?? 'gone').toMatch(/^CANCELL|^gone$/);
+  });
+
+  it('goes through while Prefect cannot be used, though a run is writing', async () => {
+    const { id, table } = await anIngestion();
+    await aTable(id, table, 1);
+    await api.call('post', `/ingestions/${id}/run`);
+    const session = await destination().acquire(id, randomUUID());
+    await api.fake.misbehave('http_500', { route: /flow_runs/ });
+    expect((await remove(id)).status).toBe(204);
+    await api.fake.behave();
+    await session?.close();
+    expect(await tables(table)).toEqual([]);
+  });
+
+  it('is not in the way of a rebuild that is asked for at the same time', async () => {
+    for (let round = 0; round < 5; round += 1) {
+      const { id, table } = await anIngestion();
+      await aTable(id, table);
+      const refresh = api.call('post', `/ingestions/${id}/refresh/full`, { confirm: true });
+      const statuses = await Promise.all([remove(id), refresh].map(async (call) => (await call).status));
+      expect(statuses[0]).toBe(204);
+      expect([202, 404, 409]).toContain(statuses[1]);
+    }
   });
 
   it('deletes nothing while another ingestion loads into the table', async () => {

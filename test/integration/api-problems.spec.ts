@@ -238,6 +238,41 @@ describe('a value that is wrong is a 400 problem which names it, and nothing is 
     });
   });
 
+  it.each([
+    ['objects', '{"a":'.repeat(99_999) + '1' + '}'.repeat(99_999)],
+    ['lists', '['.repeat(99_999) + ']'.repeat(99_999)],
+    ['101 lists', '['.repeat(101) + ']'.repeat(101)],
+  ])('a body nested beyond reason: %s', async (_what, deep) => {
+    const response = await api.call('post', '/ingestions', `{"name": "x", "source": ${deep}}`, (call) =>
+      call.type('json'),
+    );
+    const message = 'source is nested deeper than 100 levels';
+    expectProblem(response, invalid(`${message}.`), { errors: [{ path: 'source', message }] });
+  });
+
+  it.each([
+    ...['["2026-01-01T00:00:00.000Z","------------------------------------"]', `["1","${NOBODY}"]`],
+    ...[
+      `["2026-01-01","${NOBODY}"]`,
+      `["2026-02-31T00:00:00.000Z","${NOBODY}"]`,
+      `["+002026-01-01T00:00:00.000Z","${NOBODY}"]`,
+    ],
+  ])('a cursor that no list has given: %s', async (key) => {
+    const detail = 'cursor is not one that a list has given. Leave it out to begin with the first page.';
+    const cursor = Buffer.from(key).toString('base64url');
+    const response = await api.call('get', `/ingestions?cursor=${cursor}`);
+    expect([response.status, response.body.detail]).toEqual([400, detail]);
+  });
+
+  it.each(['["a\\u0000b"]', '["\\ud800"]'])('a cursor for files that no list has given: %s', async (key) => {
+    const { id } = (await api.call('post', '/ingestions', aBody({ name: `cursor ${key.length}` }))).body as {
+      id: string;
+    };
+    const response = await api.call('get', `/ingestions/${id}/files?cursor=${Buffer.from(key).toString('base64url')}`);
+    await api.call('delete', `/ingestions/${id}`);
+    expect([response.status, response.body.code]).toEqual([400, 'VALUE_ERROR']);
+  });
+
   it('a NUL in a query', async () => {
     const response = await api.call('get', '/ingestions?name=%00');
     expect([response.status, response.body.errors[0].path]).toEqual([400, 'name']);

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { DestinationAdmin, DestinationError, type LoadSession } from '@sluice/connectors';
 import { Secret } from '@sluice/kernel';
 import { column, type DestinationPlane, destinationPlane, entry, int, order, put } from '../support/destination';
@@ -63,7 +63,6 @@ describe('forgetting what is in', () => {
     const mine = randomUUID();
     const session = await history(mine);
     expect(await admin.forget(mine, plane.table, { confirm: true })).toBe('run_active');
-    expect(await admin.dropTable(mine, plane.table)).toBe('run_active');
     expect(await left()).toHaveLength(6);
     await session.close();
     expect(await admin.forget(mine, plane.table, { confirm: true })).toBe('forgotten');
@@ -98,10 +97,61 @@ describe('dropping a table', () => {
     expect(await admin.dropTable(mine, plane.table)).toBe('dropped');
     expect(await plane.values("SELECT to_regclass('t')")).toEqual([null]);
     expect(await plane.values('SELECT table_name FROM sluice.own_table')).toEqual([]);
+    expect(await left()).toEqual([]);
     expect(await admin.dropTable(mine, plane.table)).toBe('missing');
     await plane.client.query('CREATE TABLE t (id int)');
     expect(await admin.dropTable(mine, plane.table)).toBe('not_ours');
   });
+
+  it('takes the history of this ingestion along, and of no other', async () => {
+    const [mine, other] = [randomUUID(), randomUUID()];
+    await (await history(mine)).close();
+    await (await history(other)).close();
+    expect(await admin.dropTable(mine, plane.table)).toBe('dropped');
+    expect(await left()).toHaveLength(6);
+    await plane.client.query('CREATE TABLE t (id int)');
+    expect(await admin.dropTable(other, plane.table)).toBe('not_ours');
+    expect(await left()).toHaveLength(6);
+    await plane.client.query('DROP TABLE t');
+    expect(await admin.dropTable(other, plane.table)).toBe('missing');
+    expect(await left()).toEqual([]);
+  });
+
+  it('ends the run that is writing into it, and it commits nothing any more', async () => {
+    const mine = randomUUID();
+    const session = await history(mine);
+    const loading = session.batch(order([ID]), async (batch) => {
+      const loaded = await put(batch, 'late', [ID], [[int(2)]]);
+      expect(await admin.dropTable(mine, plane.table)).toBe('dropped');
+      return [loaded];
+    });
+    await expect(loading).rejects.toMatchObject({ name: 'DestinationError', retry: 'later' });
+    expect(session.lost.aborted).toBe(true);
+    expect(await plane.values("SELECT to_regclass('t')")).toEqual([null]);
+    expect(await left()).toEqual([]);
+  });
+
+  it('ends a writer that has outlived the connection of its lease', async () => {
+    const mine = randomUUID();
+    const session = await history(mine);
+    const loading = session.batch(order([ID]), async (batch) => {
+      const loaded = await put(batch, 'late', [ID], [[int(2)]]);
+      await plane.client.query('SELECT pg_terminate_backend(heartbeat_pid) FROM sluice.lease');
+      expect(await admin.dropTable(mine, plane.table)).toBe('dropped');
+      return [loaded];
+    });
+    await expect(loading).rejects.toMatchObject({ retry: 'later' });
+    expect(await plane.values("SELECT to_regclass('t')")).toEqual([null]);
+  });
+
+  it('gives up when somebody else keeps the table locked', async () => {
+    const mine = randomUUID();
+    await (await history(mine)).close();
+    await plane.client.query('BEGIN; LOCK TABLE t IN ACCESS SHARE MODE');
+    await expect(admin.dropTable(mine, plane.table)).rejects.toMatchObject({ type: 'destination', retry: 'later' });
+    await plane.client.query('ROLLBACK');
+    expect(await left()).toHaveLength(6);
+  }, 10_000);
 
   it('names the view that stands in the way', async () => {
     const mine = randomUUID();
@@ -175,6 +225,26 @@ describe('a destination that cannot be reached', () => {
       silent.close();
     }
   });
+
+  it('is told within seconds when it goes silent after the connection was made', async () => {
+    const { hostname, port } = new URL(plane.url);
+    const muted = createServer((near) => {
+      const far = connect(Number(port || 5432), hostname).on('error', () => undefined);
+      let mute = false;
+      near.on('data', (asked) => (mute ||= asked.includes('sluice.lease'))).on('error', () => undefined);
+      near.pipe(far).on('data', (answer: Buffer) => mute || near.write(answer));
+      near.on('close', () => far.destroy());
+    });
+    await new Promise<void>((resolve) => muted.listen(0, '127.0.0.1', resolve));
+    const url = new URL(plane.url);
+    url.host = `127.0.0.1:${(muted.address() as { port: number }).port}`;
+    try {
+      const asking = new DestinationAdmin(new Secret(url.href)).dropTable(randomUUID(), plane.table);
+      await expect(asking).rejects.toMatchObject({ type: 'connectivity', retry: 'later' });
+    } finally {
+      muted.close();
+    }
+  }, 9_000);
 
   it.each([
     ['postgresql://nobody:wrong@HOST/DATABASE', 'auth', 'never'],

@@ -136,6 +136,15 @@ describe('an ingestion with a schedule', () => {
     });
   });
 
+  it('is refused where format and schema would not fit together any more', async () => {
+    const { id } = await plane.ingestions.createIngestion(anIngestion({ schema: { columns: { photo: 'bytea' } } }));
+    const refusal = await refusalOf(plane.ingestions.updateIngestion(id, { format: { type: 'csv' } }));
+    expect(refusal).toMatchObject({ code: 'VALUE_ERROR', path: 'schema.columns.photo' });
+    await plane.ingestions.updateIngestion(id, { format: { type: 'csv' }, schema: {} });
+    const other = plane.ingestions.updateIngestion(id, { schema: { columns: { photo: 'bytea' } } });
+    expect(await refusalOf(other)).toMatchObject({ code: 'VALUE_ERROR', path: 'schema.columns.photo' });
+  });
+
   it('keeps what an update leaves out', async () => {
     const made = await plane.ingestions.createIngestion(anIngestion({ schedule: DAILY, on_schema_change: 'fail' }));
     const changed = await plane.ingestions.updateIngestion(made.id, { format: { type: 'json' } });

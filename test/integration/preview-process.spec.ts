@@ -2,7 +2,6 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Preview } from '@sluice/connectors';
-import { Previewer } from '../../apps/api/src/preview/previewer';
 import { expectProblem, startApi, type Api } from '../support/api';
 import { until } from '../support/control-plane';
 
@@ -154,14 +153,37 @@ describe('of previews at once', () => {
     expect((await preview(api)).status).toBe(200);
   });
 
-  it('none outlives the API', async () => {
-    const { api, file, temp } = await withProgram(`keep($pid, String(process.pid)); for (;;);`);
+  const PID = 'keep($pid, String(process.pid)); for (;;);';
+  const begun = (file: (name: string) => string) =>
+    until(async () => (await readFile(file('pid'), 'utf8').catch(() => '')) !== '');
+
+  it('none outlives the API, which does not wait for it', async () => {
+    const { api, file, temp } = await withProgram(PID);
+    await api.app.listen(0);
     const response = preview(api).then(({ status }) => status);
-    await until(async () => (await readFile(file('pid'), 'utf8').catch(() => '')) !== '');
-    api.app.get(Previewer).onApplicationShutdown();
+    await begun(file);
+    apis.splice(apis.indexOf(api), 1);
+    const since = performance.now();
+    await api.close();
+    expect(performance.now() - since).toBeLessThan(5_000);
     expect(await response).toBe(500);
     expect(isAlive(Number(await readFile(file('pid'), 'utf8')))).toBe(false);
     expect(await readdir(temp)).toEqual([]);
+  });
+
+  it('one whose caller has gone is ended, and makes room', async () => {
+    const { api, file, temp } = await withProgram(PID);
+    const calls: { abort(): void }[] = [];
+    const call = api.call('post', '/ingestions/preview', BODY, (it) => {
+      calls.push(it);
+      return it;
+    });
+    call.catch(() => undefined);
+    await begun(file);
+    calls[0]?.abort();
+    const pid = Number(await readFile(file('pid'), 'utf8'));
+    await until(() => !isAlive(pid));
+    await until(async () => (await readdir(temp)).length === 0);
   });
 });
 

@@ -1,7 +1,9 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
 import { gzipSync } from 'node:zlib';
+import { ZipFile } from 'yazl';
 import type { Preview } from '@sluice/connectors';
 import { PREVIEW_EXAMPLE } from '../../apps/api/src/ingestions/ingestion.bodies';
 import { startApi, type Api } from '../support/api';
@@ -34,6 +36,13 @@ async function withFiles(files: Record<string, string | Buffer>): Promise<string
     await writeFile(join(path, name), content);
   }
   return path;
+}
+
+async function zipped(name: string, content: Buffer): Promise<Buffer> {
+  const archive = new ZipFile();
+  archive.addBuffer(content, name);
+  archive.end();
+  return buffer(archive.outputStream);
 }
 
 async function previewOf(path: string, fields: object = {}): Promise<Preview> {
@@ -125,6 +134,17 @@ describe('a preview of files', () => {
   it('looks into compressed files', async () => {
     const path = await withFiles({ 'a.csv.gz': gzipSync('id\n1\n2\n') });
     expect(await previewOf(path)).toMatchObject({ files: 1, rows: [{ id: '1' }, { id: '2' }], estimated_rows: 2 });
+  });
+
+  it('opens no more than 256 MiB of a file, and says so', async () => {
+    const rows = Buffer.alloc(257 * 1024 * 1024, '1234567\n');
+    rows.write('id     \n');
+    const path = await withFiles({ 'a.csv': 'id\n1\n', 'b.zip': await zipped('b.csv', rows) });
+    const { columns, rejected, warnings } = await previewOf(path);
+    expect([columns.map(({ name }) => name), rejected]).toEqual([['id'], []]);
+    expect(warnings).toContain(
+      'b.zip was not looked at, or not to its end: it expands to more than a preview opens. A run may still load it.',
+    );
   });
 
   it('says which file cannot be read, and shows the others', async () => {

@@ -10,14 +10,20 @@ import {
   type PreviewLine,
   type PreviewTask,
 } from '@sluice/connectors';
+import { endAfter } from './watchdog';
 
 const FAILED = 1;
+/** The API ends it after 10 s; this is for when there is no API any more. */
+const LIFE_MS = 15_000;
+/** What an archive or a compressed file may expand to here, at most: a look is to be quick and to leave room on the disk. */
+const EXPANDED_BYTES = 256 * 1024 * 1024;
 
 /**
  * Looks at files for the API: a task comes in (JSON on standard input, since it holds secrets), answers go out (see `PreviewLine`). It reads
- * what strangers wrote, so it has no URL of a database and a bounded memory, and the API ends it after 10 s.
+ * what strangers wrote, so it has no URL of a database, a bounded memory and a bounded life.
  */
 async function main(): Promise<void> {
+  endAfter(LIFE_MS);
   const task = JSON.parse(await text(process.stdin)) as PreviewTask;
   const duckDb = duckDbOf(task);
   try {
@@ -30,19 +36,21 @@ async function main(): Promise<void> {
 }
 
 function partsOf({ source, format, schema, settings }: PreviewTask, duckDb: DuckDb) {
+  const expandedBytes = Math.min(settings.SLUICE_MAX_EXPANDED_BYTES, EXPANDED_BYTES);
   const folder = new FileSource({
     path: source.path,
     pattern: source.file_pattern,
     roots: settings.SLUICE_FILE_ROOTS,
     tempDir: settings.SLUICE_TEMP_DIR,
-    limits: { expandedBytes: settings.SLUICE_MAX_EXPANDED_BYTES, ratio: settings.SLUICE_MAX_EXPANSION_RATIO },
+    limits: { expandedBytes, ratio: settings.SLUICE_MAX_EXPANSION_RATIO },
   });
   const limits = {
     recordBytes: settings.SLUICE_MAX_RECORD_BYTES,
     columns: settings.SLUICE_MAX_COLUMNS,
     depth: settings.SLUICE_MAX_DEPTH,
   };
-  return { files: new Files(folder, formatReaders(duckDb, limits), format), format, hints: schema };
+  const opensLess = expandedBytes < settings.SLUICE_MAX_EXPANDED_BYTES;
+  return { files: new Files(folder, formatReaders(duckDb, limits), format), format, hints: schema, opensLess };
 }
 
 function duckDbOf({ settings }: PreviewTask): DuckDb {

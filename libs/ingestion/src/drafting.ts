@@ -74,11 +74,13 @@ export class Drafting {
   }
 
   private readable(input: PreviewInput): Pick<Draft, 'source' | 'format' | 'schema'> {
-    return {
+    const parts = {
       source: rules.sourceSpec(input.source, this.config.SLUICE_FILE_ROOTS),
       format: rules.formatSpec(input.format),
       schema: rules.schemaSpec(input.schema),
     };
+    rules.assertTypesReadable(parts.format, parts.schema);
+    return parts;
   }
 
   private sealed(

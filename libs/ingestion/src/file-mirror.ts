@@ -5,6 +5,9 @@ import type { FileRecord } from './types';
 /** Rows of one statement: bounds its size, not its meaning. */
 const CHUNK = 1_000;
 
+/** A reload that failed left the load before in the table: what the row says of that load stays true. */
+const STILL_IN = `excluded.status IN ('failed', 'quarantined') AND known.load_id IS NOT NULL`;
+
 const UPSERT = `
 INSERT INTO sluice_control.processed_file AS known
   (ingestion_id, path, version, status, rows, rejected, bytes, first_error, load_id, attempts, next_attempt_at, run_id)
@@ -13,8 +16,10 @@ FROM jsonb_to_recordset($3) AS f (path text, version text, status text, rows big
   first_error jsonb, load_id bigint, attempts integer, next_attempt_at timestamptz)
 JOIN sluice_control.ingestion i ON i.id = $1
 ON CONFLICT (ingestion_id, path) DO UPDATE SET
-  version = excluded.version, status = excluded.status, rows = excluded.rows, rejected = excluded.rejected,
-  bytes = excluded.bytes, first_error = excluded.first_error, load_id = excluded.load_id,
+  version = excluded.version, status = excluded.status, bytes = excluded.bytes, first_error = excluded.first_error,
+  rows = CASE WHEN ${STILL_IN} THEN known.rows ELSE excluded.rows END,
+  rejected = CASE WHEN ${STILL_IN} THEN known.rejected ELSE excluded.rejected END,
+  load_id = CASE WHEN ${STILL_IN} THEN known.load_id ELSE excluded.load_id END,
   attempts = excluded.attempts, next_attempt_at = excluded.next_attempt_at, run_id = excluded.run_id, processed_at = excluded.processed_at`;
 
 /** Nothing happens when the ingestion is gone. Of several records of one path the last counts. */
@@ -29,4 +34,14 @@ export async function mirrorFiles(
     const chunk = storedJson(records.slice(first, first + CHUNK));
     await sql.query(UPSERT, [ingestionId, runId, chunk]);
   }
+}
+
+const GONE = `DELETE FROM sluice_control.processed_file WHERE ingestion_id = $1 AND status IN ('loaded', 'changed') AND run_id <> $2`;
+const NOT_IN = `UPDATE sluice_control.processed_file SET rows = 0, rejected = 0, load_id = NULL
+WHERE ingestion_id = $1 AND status IN ('failed', 'quarantined') AND load_id IS NOT NULL`;
+
+/** Nothing is in but what this run has loaded. Files that failed stay, without a load. */
+export async function forgetOtherLoads(sql: SqlRunner, ingestionId: string, runId: string): Promise<void> {
+  await sql.query(GONE, [ingestionId, runId]);
+  await sql.query(NOT_IN, [ingestionId]);
 }

@@ -9,7 +9,7 @@ import { SENTENCE } from './faults';
 import type { IngestionRow } from './ingestion.entity';
 import type { UpdateIngestion } from './inputs';
 import { OperationClaims } from './operation-claims';
-import { assertKeysKnown } from './rules';
+import { assertKeysKnown, assertTypesReadable } from './rules';
 
 /** Updates, pauses and resumes. */
 @Injectable()
@@ -26,7 +26,9 @@ export class IngestionChange {
     const changes = this.drafting.changes(id, input);
     return this.claims.hold(id, 'update', async (claim) => {
       if (changes.name !== undefined) await this.assertFree(changes.name, id);
-      if (changes.schema) assertKeysKnown(claim.row.destination, changes.schema);
+      const { destination, format, schema } = { ...claim.row, ...changes };
+      if (changes.schema) assertKeysKnown(destination, schema);
+      if (changes.schema ?? changes.format) assertTypesReadable(format, schema);
       const { schedule, name = claim.row.name } = changes;
       const step = schedule === undefined ? null : this.steps.forSchedule(claim.row, { name, schedule });
       return this.agreement.change(claim, changes, step, SENTENCE.update);

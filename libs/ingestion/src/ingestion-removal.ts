@@ -1,51 +1,68 @@
-import { Injectable } from '@nestjs/common';
-import { Conflict, IngestionNotFound } from '@sluice/kernel';
+import { Injectable, Logger } from '@nestjs/common';
+import { IngestionNotFound } from '@sluice/kernel';
 import { rowsOf, type SqlRunner } from '@sluice/database';
 import { DataSource } from 'typeorm';
 import { COURTESY_MS } from './agreement';
+import { messageOf } from './faults';
 import type { IngestionRow } from './ingestion.entity';
 import { LoadedData } from './loaded-data';
+import { RunCancellation } from './run-cancellation';
 import { TableSharing } from './table-sharing';
-import { Tombstones } from './tombstones';
+import { Tombstones, within } from './tombstones';
 import { knownId } from './uuid';
 
 /** Deletes an ingestion. Prefect is told, but not waited for, and an operation under way is not asked. */
 @Injectable()
 export class IngestionRemoval {
+  private readonly logger = new Logger(IngestionRemoval.name);
+
   constructor(
     private readonly dataSource: DataSource,
     private readonly tombstones: Tombstones,
     private readonly sharing: TableSharing,
     private readonly data: LoadedData,
+    private readonly cancellation: RunCancellation,
   ) {}
 
   /** `dropTable`: its table goes too, if Sluice made it; if it cannot be dropped, nothing is deleted. */
   async remove(id: string, { dropTable }: { dropTable: boolean }): Promise<void> {
     knownId(id, (it) => new IngestionNotFound(it));
+    if (dropTable) await this.prepareDrop(id);
     if (await this.removeRow(id, dropTable)) await this.tombstones.sweep(id, COURTESY_MS);
+  }
+
+  /** What runs is to end by itself, if it can be told; whoever writes on has the table taken away. */
+  private async prepareDrop(id: string): Promise<void> {
+    await this.dataSource.transaction((tx) => this.assertAlone(tx, id));
+    await within(COURTESY_MS, () => this.cancellation.cancelActive(id)).catch((error: unknown) => {
+      this.logger.warn(`Runs of ingestion ${id} are ended without Prefect: ${messageOf(error)}`);
+    });
   }
 
   /** True when a tombstone was left. It stays as long as an operation under way may still put something into Prefect. */
   private removeRow(id: string, dropTable: boolean): Promise<boolean> {
     return this.dataSource.transaction(async (tx) => {
+      // The table's lock before the row, as whoever starts a run takes them.
+      if (dropTable) await this.assertAlone(tx, id);
       const [row] = await rowsOf<Deleted>(tx, DELETE, [id]);
       if (!row) throw new IngestionNotFound(id);
       const inPrefect = row.prefect_deployment_id !== null || row.operation_id !== null || row.drift_suspected;
       if (inPrefect) await this.tombstones.place(tx, id, row.claimed_for);
-      if (dropTable) await this.dropTable(tx, row);
+      // Last in the transaction: what fails here brings the row back, and no run can begin meanwhile.
+      if (dropTable) await this.data.dropTable(row);
       return inPrefect;
     });
   }
 
-  /** Last in the transaction: what fails here brings the row back, and no run can begin meanwhile. */
-  private async dropTable(tx: SqlRunner, row: Deleted): Promise<void> {
+  /** The table of an ingestion never changes. */
+  private async assertAlone(tx: SqlRunner, id: string): Promise<void> {
+    const [row] = await rowsOf<Pick<IngestionRow, 'id' | 'destination'>>(tx, FIND, [id]);
+    if (!row) throw new IngestionNotFound(id);
     await this.sharing.assertAlone(tx, row);
-    if ((await this.data.dropTable(row)) !== 'run_active') return;
-    throw new Conflict(
-      `A run of ingestion ${row.id} is writing into its table, so nothing was deleted. Cancel the run first, or leave drop_table out.`,
-    );
   }
 }
+
+const FIND = `SELECT id, destination FROM sluice_control.ingestion WHERE id = $1 AND status <> 'provisioning'`;
 
 const DELETE = `
 DELETE FROM sluice_control.ingestion WHERE id = $1 AND status <> 'provisioning'

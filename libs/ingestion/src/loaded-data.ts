@@ -27,8 +27,8 @@ export class LoadedData implements OnApplicationShutdown {
     return reached(this.admin.forget(row.id, tableOf(row), { confirm }));
   }
 
-  /** The table goes, if Sluice made it. */
-  dropTable(row: Here): Promise<'dropped' | 'not_ours' | 'missing' | 'run_active'> {
+  /** The table goes, if Sluice made it, whoever is writing into it for this ingestion. */
+  dropTable(row: Here): Promise<'dropped' | 'not_ours' | 'missing'> {
     return reached(this.admin.dropTable(row.id, tableOf(row)));
   }
 

@@ -29,7 +29,10 @@ export class ManualRuns {
   ) {}
 
   async trigger(ingestionId: string, body: TriggerInput = {}): Promise<Triggered> {
-    return this.starter.start(ingestionId, { trigger: 'manual', parameters: loadWindow(body) });
+    const parameters = loadWindow(body);
+    const part = (['from', 'until', 'path_prefix'] as const).find((name) => parameters[name] !== null);
+    if (part !== undefined) await this.assertNotOverwritten(ingestionId, part, ALWAYS_ALL);
+    return this.starter.start(ingestionId, { trigger: 'manual', parameters });
   }
 
   async refresh(
@@ -38,6 +41,7 @@ export class ManualRuns {
     body: RefreshInput = {},
   ): Promise<Triggered | RefreshEstimate> {
     onlyKnown('', body, ['confirm', 'dry_run']);
+    if (scope === 'new_only') await this.assertNotOverwritten(ingestionId, 'destination.write_mode', NONE_BUT_ALL);
     if (body.dry_run === true) return this.estimate(ingestionId, scope);
     if (body.confirm !== true) throw unconfirmed(scope);
     return this.starter.start(ingestionId, {
@@ -54,6 +58,12 @@ export class ManualRuns {
     if (paths === null) await this.assertAnyFailed(ingestionId);
     else await this.assertFailed(ingestionId, paths);
     return this.starter.start(ingestionId, { trigger: 'retry', parameters: { kind: 'retry', paths } });
+  }
+
+  /** What an overwritten table holds is all files, whatever is asked. Nobody can change the write mode later. */
+  private async assertNotOverwritten(ingestionId: string, path: string, sentence: string): Promise<void> {
+    const { destination } = await this.ingestions.find(ingestionId);
+    if (destination.write_mode === 'overwrite') throw new ValueError(sentence, path);
   }
 
   private async estimate(ingestionId: string, scope: RefreshScope): Promise<RefreshEstimate> {
@@ -88,6 +98,10 @@ export class ManualRuns {
 
 const FAILED = `
 SELECT path FROM sluice_control.processed_file WHERE ingestion_id = $1 AND status IN ('failed', 'quarantined')`;
+
+const ALWAYS_ALL = 'write_mode overwrite is always all files; leave from, until and path_prefix out.';
+const NONE_BUT_ALL =
+  'write_mode overwrite is always all files, so there are none that are new only. Use refresh/full, or run it: each run builds the table anew.';
 
 const DOES = {
   full: 'The table would be built anew from all files.',

@@ -1,4 +1,5 @@
 import { ValueError } from '@sluice/kernel';
+import { knownId } from './uuid';
 import type { Page, PageRequest } from './views';
 
 const DEFAULT_LIMIT = 50;
@@ -15,8 +16,13 @@ export function pageLimit({ limit }: PageRequest): number {
 export function keyAfter({ cursor }: PageRequest, parts: number): string[] | null {
   if (cursor === undefined) return null;
   const key = unpacked(cursor);
-  if (Array.isArray(key) && key.length === parts && key.every((part) => typeof part === 'string')) return key;
+  if (Array.isArray(key) && key.length === parts && key.every(isPart)) return key;
   throw wrongCursor();
+}
+
+/** Text that the database knows: no cursor of ours holds any other. */
+function isPart(part: unknown): part is string {
+  return typeof part === 'string' && !/\0|\p{Surrogate}/u.test(part);
 }
 
 /** `items` holds one more than `limit` when there is a next page. */
@@ -32,8 +38,14 @@ export function newestAfter(request: PageRequest): [string | null, string | null
   const key = keyAfter(request, 2);
   if (!key) return [null, null];
   const [time = '', id = ''] = key;
-  if (Number.isNaN(Date.parse(time)) || !/^[0-9a-f-]{36}$/.test(id)) throw wrongCursor();
-  return [time, id];
+  if (!isTime(time)) throw wrongCursor();
+  return [time, knownId(id, wrongCursor)];
+}
+
+/** As `newestKey` writes it. */
+function isTime(text: string): boolean {
+  const time = new Date(/^\d{4}-/.test(text) ? text : NaN);
+  return !Number.isNaN(time.getTime()) && time.toISOString() === text;
 }
 
 export function newestKey(item: { created_at: Date; id: string }): string[] {

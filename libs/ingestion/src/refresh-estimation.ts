@@ -13,7 +13,7 @@ const PATIENCE_MS = 30_000;
 
 const KNOWN = `
 SELECT path, rows::float8 AS rows, bytes::float8 AS bytes FROM sluice_control.processed_file
-WHERE ingestion_id = $1 AND status IN ('loaded', 'changed') AND path = ANY ($2)`;
+WHERE ingestion_id = $1 AND (status IN ('loaded', 'changed') OR load_id IS NOT NULL) AND path = ANY ($2)`;
 
 const DENSITY = `
 SELECT sum(rows)::float8 / nullif(sum(bytes), 0)::float8 AS rows_per_byte FROM sluice_control.processed_file

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Conflict } from '@sluice/kernel';
+import { rowsOf } from '@sluice/database';
 import { type FlowRunPhase, OrchestrationGateway } from '@sluice/orchestration-gateway';
 import { DataSource } from 'typeorm';
 import { saying, SENTENCE } from './faults';
@@ -23,6 +24,14 @@ export class RunCancellation {
     await this.endRunning(run, phase);
   }
 
+  /** All that have not ended. One that ends by itself meanwhile is no fault. Errors: `OrchestrationUnavailable`. */
+  async cancelActive(ingestionId: string): Promise<void> {
+    for (const run of await rowsOf<RunRow>(this.dataSource, ACTIVE, [ingestionId]))
+      await this.cancel(run).catch((error: unknown) => {
+        if (!(error instanceof Conflict)) throw error;
+      });
+  }
+
   private inPrefect(flowRunId: string): Promise<FlowRunPhase | null> {
     return saying(SENTENCE.cancel, () => this.gateway.cancelFlowRun(flowRunId));
   }
@@ -40,6 +49,9 @@ export class RunCancellation {
     if (end.status !== 'cancelled') throw ended(run, end.status);
   }
 }
+
+const ACTIVE = `
+SELECT * FROM sluice_control.run WHERE ingestion_id = $1 AND status IN ('queued', 'running') ORDER BY created_at, id`;
 
 function ended(run: RunRow, status: string): Conflict {
   return new Conflict(`Run ${run.id} has already ended (${status}) and cannot be cancelled.`);

@@ -27,7 +27,7 @@ export async function enterRun(sql: SqlRunner, entry: Entry): Promise<Entered> {
   const named = entry.runId ? await claimNamed(sql, entry, entry.runId) : null;
   const found = (await newestOf(sql, entry)) ?? named;
   if (found && !runsAgain(found)) return entered(found);
-  await insert(sql, entry, found ? 'retry' : entry.scheduled ? 'scheduled' : 'manual', found?.parameters ?? LOAD_ALL);
+  await insert(sql, entry, found ? 'retry' : entry.scheduled ? 'scheduled' : 'manual', repeatable(found));
   const made = await newestOf(sql, entry);
   if (!made) throw new IngestionNotFound(entry.ingestionId);
   return entered(made);
@@ -40,6 +40,11 @@ export async function enterRun(sql: SqlRunner, entry: Entry): Promise<Entered> {
 function runsAgain(run: Found): boolean {
   if (!hasEnded(run.status)) return false;
   return run.started_at !== null || run.status === 'crashed' || run.status === 'skipped';
+}
+
+/** A rebuild only runs when the API was asked for it: whether the table is its ingestion's alone is not asked here. */
+function repeatable(found: Found | null): RunParameters {
+  return found === null || found.parameters.kind === 'refresh' ? LOAD_ALL : found.parameters;
 }
 
 /** The row the API made for this flow run; `null` when it belongs to another flow run (somebody copied the parameters). */
@@ -65,7 +70,7 @@ async function newestOf(sql: SqlRunner, entry: Entry): Promise<Found | undefined
   return row;
 }
 
-/** Does nothing when another process has just made the active row of this flow run. What runs again is to do what it was to do before. */
+/** Does nothing when another process has just made the active row of this flow run. */
 async function insert(sql: SqlRunner, entry: Entry, trigger: RunTrigger, parameters: RunParameters): Promise<void> {
   try {
     await sql.query(

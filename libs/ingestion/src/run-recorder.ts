@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { rowsOf } from '@sluice/database';
 import { DataSource } from 'typeorm';
-import { mirrorFiles } from './file-mirror';
+import { forgetOtherLoads, mirrorFiles } from './file-mirror';
 import { type Entered, type Entry, enterRun } from './run-entry';
-import { moveRun } from './run-moves';
+import { LOAD_ALL, moveRun } from './run-moves';
 import { storedJson } from './stored-json';
 import type {
   ChangedFiles,
@@ -124,18 +124,23 @@ export class RunRecorder {
     return found?.highest ?? null;
   }
 
-  /** Rows of the last runs of this ingestion that ended `success` or `partial` and loaded any, newest first. */
+  /**
+   * Rows of the last runs of this ingestion that ended `success` or `partial` and loaded any, newest first. Only of those that were to load all
+   * that was new: a rebuild, a backfill or another try says nothing of what usually comes.
+   */
   async recentRows(ingestionId: string, limit: number): Promise<number[]> {
     const sql = `SELECT (metrics->>'rows_ingested')::float8 AS rows FROM sluice_control.run
       WHERE ingestion_id = $1 AND status IN ('success', 'partial') AND (metrics->>'files_processed')::bigint > 0
+        AND parameters @> $3
       ORDER BY created_at DESC, id DESC LIMIT $2`;
-    return (await rowsOf<{ rows: number }>(this.dataSource, sql, [ingestionId, limit])).map(({ rows }) => rows);
+    return (await rowsOf<{ rows: number }>(this.dataSource, sql, [ingestionId, limit, JSON.stringify(LOAD_ALL)])).map(
+      ({ rows }) => rows,
+    );
   }
 
   /** The ledger was built anew: files of the mirror that `runId` did not load are no longer in. */
-  async forgetFilesNotOf(ingestionId: string, runId: string): Promise<void> {
-    const sql = `DELETE FROM sluice_control.processed_file WHERE ingestion_id = $1 AND status = 'loaded' AND run_id <> $2`;
-    await this.dataSource.query(sql, [ingestionId, runId]);
+  forgetFilesNotOf(ingestionId: string, runId: string): Promise<void> {
+    return forgetOtherLoads(this.dataSource, ingestionId, runId);
   }
 
   /** `null` before the first file. */

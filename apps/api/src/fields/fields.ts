@@ -50,11 +50,13 @@ export function FlagField(options: Field): PropertyDecorator {
 }
 
 /** `type` and bounds are documented; the domain holds the value to them. */
-export function NumberField(options: Field & Bounds): PropertyDecorator {
-  return field(options, { type: 'integer' }, IsNumber());
+export function NumberField({ fractions = false, ...options }: Field & Bounds): PropertyDecorator {
+  return field(options, { type: fractions ? 'number' : 'integer' }, IsNumber());
 }
 
 interface Bounds {
+  /** Default false: whole numbers only. */
+  fractions?: boolean;
   minimum?: number;
   maximum?: number;
 }
@@ -90,7 +92,8 @@ function IsNumberOrText(): PropertyDecorator {
 
 /** A part with fields of its own. */
 export function PartField(part: () => new () => object, options: Field): PropertyDecorator {
-  return field(options, { type: part }, IsObject(), ValidateNested(), Type(part));
+  // Only a function called `type` counts as one that gives the class (@nestjs/swagger, isLazyTypeFunc).
+  return field(options, { type: () => part() }, IsObject(), ValidateNested(), Type(part));
 }
 
 /** An object whose keys are the caller's; the domain looks into it. */

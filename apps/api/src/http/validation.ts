@@ -5,6 +5,26 @@ import { type FieldError, invalid } from '../problem/fault';
 /** Text that PostgreSQL cannot keep: a NUL, and half of a surrogate pair, which UTF-8 does not know and drivers replace in silence. */
 const UNSTORABLE = /\0|\p{Surrogate}/u;
 
+/** Nothing here is nested deeper than a few levels; what looks at it goes down by recursion. */
+const MAX_LEVELS = 100;
+
+/** The part of a body or query that is nested too deep. Level by level, so that its depth costs nothing. */
+function tooDeep(value: unknown): string | undefined {
+  const parts = Object.entries(isNested(value) ? value : {});
+  return parts.find(([, part]) => levels([part]) >= MAX_LEVELS)?.[0];
+}
+
+function levels(values: unknown[]): number {
+  let [level, inner] = [0, values.filter(isNested)];
+  for (; inner.length > 0 && level < MAX_LEVELS; level += 1)
+    inner = inner.flatMap((one) => Object.values(one as Record<string, unknown>)).filter(isNested);
+  return level;
+}
+
+function isNested(value: unknown): value is object {
+  return typeof value === 'object' && value !== null;
+}
+
 /** Paths of all keys and values, at any depth, that hold such text. */
 function unstorable(value: unknown, path = ''): string[] {
   if (typeof value === 'string') return UNSTORABLE.test(value) ? [path] : [];
@@ -15,11 +35,15 @@ function unstorable(value: unknown, path = ''): string[] {
   });
 }
 
-/** Refuses text that could not be kept as it is, wherever it stands in a body or a query. */
+/** Refuses what is nested beyond reason, and text that could not be kept as it is, wherever it stands in a body or a query. */
 @Injectable()
 export class StorableTextPipe implements PipeTransform<unknown> {
   transform(value: unknown, { type }: ArgumentMetadata): unknown {
-    const paths = type === 'body' || type === 'query' ? unstorable(value) : [];
+    if (type !== 'body' && type !== 'query') return value;
+    const deep = tooDeep(value);
+    if (deep !== undefined)
+      throw invalid([{ path: deep, message: `${deep} is nested deeper than ${MAX_LEVELS} levels` }]);
+    const paths = unstorable(value);
     if (paths.length === 0) return value;
     throw invalid(paths.map((path) => ({ path, message: `${path} holds a character that cannot be stored` })));
   }

@@ -109,13 +109,13 @@ export class IngestionsController {
     operationId: 'deleteIngestion',
     summary: 'Delete an ingestion',
     description:
-      'Goes through while Prefect is down and while another operation is under way; active flow runs are cancelled. The table stays, unless it is to be dropped and Sluice made it.',
+      'Goes through while Prefect is down and while another operation is under way; active flow runs are cancelled. The table stays, unless it is to be dropped and Sluice made it: then whatever still writes into it is ended, and its history goes with it.',
   })
   @ApiNoContentResponse({ description: 'It is gone. Its deployment in Prefect goes too, later if Prefect is down.' })
   @Problems({
     400: true,
     404: 'No such ingestion.',
-    409: 'With drop_table: a run is writing into the table, or another ingestion loads into it too. Nothing was deleted.',
+    409: 'With drop_table: another ingestion loads into the table too. Nothing was deleted.',
     503: 'With drop_table: the destination could not be used. Nothing was deleted.',
   })
   async delete(@Param('id', UuidPipe) id: string, @Query() query: DeleteIngestionQuery): Promise<void> {

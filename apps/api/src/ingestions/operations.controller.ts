@@ -40,7 +40,7 @@ export class OperationsController {
   @ApiAcceptedResponse({ type: TriggeredAnswer, headers: LOCATION })
   @Problems({
     ...BODY_PROBLEMS,
-    400: 'The ingestion has no deployment, or a limit is wrong.',
+    400: 'The ingestion has no deployment, a limit is wrong, or there is one and the write_mode is overwrite.',
     404: 'No such ingestion.',
     409: 'A run is active (`run_id` says which), or another operation is under way.',
     503: 'Prefect could not be used: it will not run.',

@@ -38,10 +38,20 @@ export class SourceBody implements SourceInput {
   })
   path!: string;
 
-  @TextField({ description: 'Glob relative to `path`.', required: false, default: '*', example: '*.csv' })
+  @TextField({
+    description:
+      'Glob relative to `path`: `*`, `**`, `?`, `[a-z]` and `{a,b}`, at most three `*` within one folder or file name and three `**`.',
+    required: false,
+    default: '*',
+    example: '*.csv',
+  })
   file_pattern?: string;
 
-  @OpenObjectField({ description: 'Settings of this kind of source.', required: false, default: {} })
+  @OpenObjectField({
+    description: 'Settings of this kind of source; `file` has none yet.',
+    required: false,
+    default: {},
+  })
   options?: Record<string, unknown>;
 
   @OpenObjectField(CREDENTIALS)
@@ -286,8 +296,9 @@ export class QualityBody implements QualityInput {
   min_rows?: number | null;
 
   @NumberField({
+    fractions: true,
     description:
-      'A run with more than so many percent fewer rows than the mean of the last five that loaded any fails before it commits.',
+      'A run with more than so many percent fewer rows than the mean of the last five that loaded any fails before it commits. Only runs that were to load all that is new count.',
     required: false,
     nullable: true,
     default: null,

@@ -1,5 +1,5 @@
 import { Body, Controller, HttpCode, Param, Post, Res } from '@nestjs/common';
-import { ApiAcceptedResponse, ApiBody, ApiExtraModels, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiAcceptedResponse, ApiBody, ApiExtraModels, ApiOperation, ApiTags, getSchemaPath } from '@nestjs/swagger';
 import { IngestionService } from '@sluice/ingestion';
 import type { Response } from 'express';
 import { BASE, pathOf } from '../http/base-path';
@@ -11,7 +11,7 @@ import { RefreshBody, RetryFilesBody } from './ingestion.bodies';
 
 const REFRESH_PROBLEMS = {
   ...BODY_PROBLEMS,
-  400: 'It is not confirmed, the ingestion has no deployment, or (dry run) the source cannot be listed.',
+  400: 'It is not confirmed, the ingestion has no deployment, or (dry run) the source cannot be listed. `new-only`: its write_mode is overwrite.',
   404: 'No such ingestion.',
   409: 'Another ingestion loads into the same table, a run is active (`run_id` says which), or another operation is under way.',
   503: 'Prefect could not be used: it will not run.',
@@ -20,12 +20,16 @@ const EXAMPLES = {
   dry: { summary: 'What would happen', value: { dry_run: true } },
   do: { summary: 'Do it', value: { confirm: true } },
 };
-const DRY = 'What would happen; nothing was done.';
+const STARTED_OR_ESTIMATED = {
+  description: 'The run that was started, with its Location; of a dry run what would happen: nothing was done.',
+  headers: LOCATION,
+  schema: { oneOf: [{ $ref: getSchemaPath(TriggeredAnswer) }, { $ref: getSchemaPath(RefreshEstimateAnswer) }] },
+};
 const ASIDE =
   'The new table is built beside the old one, which stays readable until it is swapped, and whole if the run fails.';
 
 @ApiTags('ingestions')
-@ApiExtraModels(RefreshEstimateAnswer)
+@ApiExtraModels(TriggeredAnswer, RefreshEstimateAnswer)
 @Controller(`${BASE}/ingestions/:id`)
 export class RefreshController {
   constructor(private readonly ingestions: IngestionService) {}
@@ -38,8 +42,7 @@ export class RefreshController {
     description: `${ASIDE} Needs \`confirm\`.`,
   })
   @ApiBody({ type: RefreshBody, examples: EXAMPLES })
-  @ApiOkResponse({ type: RefreshEstimateAnswer, description: DRY })
-  @ApiAcceptedResponse({ type: TriggeredAnswer, headers: LOCATION })
+  @ApiAcceptedResponse(STARTED_OR_ESTIMATED)
   @Problems(REFRESH_PROBLEMS)
   full(
     @Param('id', UuidPipe) id: string,
@@ -57,8 +60,7 @@ export class RefreshController {
     description: `The rows that are in go, the history stays. ${ASIDE} Needs \`confirm\`.`,
   })
   @ApiBody({ type: RefreshBody, examples: EXAMPLES })
-  @ApiOkResponse({ type: RefreshEstimateAnswer, description: DRY })
-  @ApiAcceptedResponse({ type: TriggeredAnswer, headers: LOCATION })
+  @ApiAcceptedResponse(STARTED_OR_ESTIMATED)
   @Problems(REFRESH_PROBLEMS)
   newOnly(
     @Param('id', UuidPipe) id: string,
@@ -101,7 +103,6 @@ export class RefreshController {
     response: Response,
   ): Promise<TriggeredAnswer | RefreshEstimateAnswer> {
     const answer = await this.ingestions.refresh(id, scope, body);
-    response.status('run_id' in answer ? 202 : 200);
     if (!('run_id' in answer)) return RefreshEstimateAnswer.of(answer);
     response.location(pathOf.run(answer.run_id));
     return TriggeredAnswer.of(answer);

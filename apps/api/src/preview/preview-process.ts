@@ -44,6 +44,7 @@ export async function runPreviewProcess(options: PreviewProcess): Promise<Previe
   const late = setTimeout(() => end('late'), options.patienceMs);
   const stop = () => end('stopped');
   options.signal.addEventListener('abort', stop, { once: true });
+  if (options.signal.aborted) stop();
   // A process that ends before it has read all says so by its exit code.
   child.stdin.on('error', () => undefined).end(input);
   const line = lastLine(child.stdout, options.maxBytes, () => end('too_much'));

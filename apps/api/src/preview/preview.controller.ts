@@ -1,6 +1,7 @@
-import { Body, Controller, HttpCode, Post } from '@nestjs/common';
+import { Body, Controller, HttpCode, Post, Res } from '@nestjs/common';
 import { ApiBody, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { PreviewOrders } from '@sluice/ingestion';
+import type { Response } from 'express';
 import { BASE } from '../http/base-path';
 import { PREVIEW_EXAMPLE, PreviewBody } from '../ingestions/ingestion.bodies';
 import { BODY_PROBLEMS, Problems } from '../openapi/problems';
@@ -33,7 +34,9 @@ export class PreviewController {
     400: 'A value of the body is wrong, the source cannot be read, or its files need more memory than a preview may use.',
     429: 'Two previews are under way already.',
   })
-  async preview(@Body() body: PreviewBody): Promise<PreviewAnswer> {
-    return PreviewAnswer.of(await this.previewer.preview(this.orders.order(body)));
+  async preview(@Body() body: PreviewBody, @Res({ passthrough: true }) response: Response): Promise<PreviewAnswer> {
+    const gone = new AbortController();
+    response.once('close', () => gone.abort());
+    return PreviewAnswer.of(await this.previewer.preview(this.orders.order(body), gone.signal));
   }
 }

@@ -1,6 +1,6 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
+import { Inject, Injectable, type OnModuleDestroy } from '@nestjs/common';
 import type { Preview, PreviewLine, PreviewTask } from '@sluice/connectors';
 import type { PreviewOrder } from '@sluice/ingestion';
 import { CONFIG, type Config, ValueError } from '@sluice/kernel';
@@ -21,29 +21,31 @@ const NOTHING: Preview = {
 
 /** Previews, each in a process of its own: what files do to it is not done to the API. At most two at once. */
 @Injectable()
-export class Previewer implements OnApplicationShutdown {
+export class Previewer implements OnModuleDestroy {
   private readonly stop = new AbortController();
   private underWay = 0;
 
   constructor(@Inject(CONFIG) private readonly config: Config) {}
 
-  /** Errors: `ValueError` when the files or their source are at fault; a 429 when too many are under way. */
-  async preview(order: PreviewOrder): Promise<Preview> {
+  /** Ends early when `gone` aborts: nobody waits for the answer then. Errors: `ValueError` when the files or their source are at fault; a 429 when too many are under way. */
+  async preview(order: PreviewOrder, gone: AbortSignal): Promise<Preview> {
     if (this.underWay >= MAX_AT_ONCE) throw tooMany();
     this.underWay += 1;
     try {
-      return this.answer(await this.look(order));
+      const end = await this.look(order, gone);
+      return gone.aborted ? NOTHING : this.answer(end);
     } finally {
       this.underWay -= 1;
     }
   }
 
-  onApplicationShutdown(): void {
+  /** Before the server waits for the answers under way. */
+  onModuleDestroy(): void {
     this.stop.abort();
   }
 
   /** In a temporary folder of its own, so that nothing spooled outlives it even when it is killed. */
-  private async look(order: PreviewOrder): Promise<PreviewEnd> {
+  private async look(order: PreviewOrder, gone: AbortSignal): Promise<PreviewEnd> {
     const folder = await mkdtemp(join(this.config.SLUICE_TEMP_DIR, 'sluice-preview-'));
     try {
       return await runPreviewProcess({
@@ -53,7 +55,7 @@ export class Previewer implements OnApplicationShutdown {
         input: JSON.stringify(this.task(order, folder)),
         patienceMs: PATIENCE_MS,
         maxBytes: MAX_ANSWER_BYTES,
-        signal: this.stop.signal,
+        signal: AbortSignal.any([this.stop.signal, gone]),
       });
     } finally {
       await rm(folder, { recursive: true, force: true });

@@ -12,6 +12,11 @@ export interface ExpansionLimits {
   ratio: number;
 }
 
+/** More bytes than `expandedBytes`: no sign that anything is wrong with the file. */
+export class ExpandsTooFar extends BadFile {
+  override readonly name = BadFile.name;
+}
+
 /** How far one file may expand, over all its parts. */
 export class ExpansionBudget {
   private total = 0;
@@ -41,16 +46,22 @@ export class ExpansionBudget {
     this.total += bytes;
     const { expandedBytes, ratio } = this.limits;
     if (this.total > expandedBytes)
-      throw this.tooLarge(`expands to more than ${sizeText(expandedBytes)}`, 'SLUICE_MAX_EXPANDED_BYTES');
+      throw new ExpandsTooFar(
+        'limit',
+        this.tooLarge(`expands to more than ${sizeText(expandedBytes)}`, 'SLUICE_MAX_EXPANDED_BYTES'),
+      );
     if (this.total > RATIO_FROM_BYTES && this.total > this.rawBytes * ratio)
-      throw this.tooLarge(
-        `expands to more than ${ratio} times its ${sizeText(this.rawBytes)}`,
-        'SLUICE_MAX_EXPANSION_RATIO',
+      throw new BadFile(
+        'limit',
+        this.tooLarge(
+          `expands to more than ${ratio} times its ${sizeText(this.rawBytes)}`,
+          'SLUICE_MAX_EXPANSION_RATIO',
+        ),
       );
   }
 
-  private tooLarge(what: string, setting: string): BadFile {
-    return new BadFile('limit', `${this.path} ${what}. Split it, or raise ${setting} if you trust it.`);
+  private tooLarge(what: string, setting: string): string {
+    return `${this.path} ${what}. Split it, or raise ${setting} if you trust it.`;
   }
 }
 

@@ -1,3 +1,4 @@
+import { ExpandsTooFar } from '../expansion/budget';
 import type { Files, FormatChoice } from '../files';
 import type { CsvDialect, ReadPlan, Rejection } from '../formats/format-reader';
 import { inferAll } from '../schema/infer';
@@ -21,6 +22,8 @@ export interface PreviewOptions {
   files: Files;
   format: FormatChoice;
   hints: SchemaHints;
+  /** Files open to fewer expanded bytes than in a run: one beyond that is not at fault. */
+  opensLess: boolean;
   /** Aborts when time is up: what was found until then is the answer. */
   signal: AbortSignal;
 }
@@ -126,6 +129,10 @@ class Previewing {
       if (!whole && rows === 0) this.found.warnings.push(endless(file));
       return;
     }
+    if (this.options.opensLess && fault instanceof ExpandsTooFar) {
+      this.found.warnings.push(`${file} ${TOO_FAR}`);
+      return;
+    }
     const { line = null, column = null } = fault.place;
     this.found.rejected.push({ file, line, column, reason: fault.message, raw: '' });
   }
@@ -143,6 +150,9 @@ class Previewing {
     this.found.rejected.push({ file, line, column, reason, raw: shortened(raw) });
   }
 }
+
+const TOO_FAR =
+  'was not looked at, or not to its end: it expands to more than a preview opens. A run may still load it.';
 
 type LoadableColumn = Pick<PreviewColumn, 'source' | 'name' | 'type'>;
 

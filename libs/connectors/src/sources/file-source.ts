@@ -30,7 +30,8 @@ export class FileSource extends Source {
 
   constructor(private readonly options: FileSourceOptions) {
     super();
-    this.matches = picomatch(options.pattern);
+    // A repeated group can take for ever to match: an extended glob is text here.
+    this.matches = picomatch(options.pattern, { noextglob: true });
     this.folder = resolve(options.path);
   }
 

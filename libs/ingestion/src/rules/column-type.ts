@@ -1,10 +1,9 @@
 import { TEXT_ENCODERS, type ColumnType } from '@sluice/connectors';
 import { refuse } from './refuse';
 
-/** Those that text can be written into, and the two that only binary formats have. */
+/** Those that text can be written into, and the one that only binary formats have. */
 const TYPES: readonly ColumnType[] = [
   ...(Object.keys(TEXT_ENCODERS) as (keyof typeof TEXT_ENCODERS)[]).filter((type) => type !== 'character'),
-  'time without time zone',
   'bytea',
 ];
 

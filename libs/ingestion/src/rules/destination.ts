@@ -1,3 +1,4 @@
+import { columnName } from '@sluice/connectors';
 import type { DestinationInput } from '../inputs';
 import { WRITE_MODES, type DestinationSpec } from '../types';
 import { oneOf, onlyKnown, refuse } from './refuse';
@@ -49,5 +50,13 @@ function mergeKeys(keys: string[], mode: string): string[] {
   if (keys.some((key) => typeof key !== 'string' || key.trim() === '')) {
     refuse(path, keys, 'hold an empty name', 'Name each column as the files or the table do.');
   }
+  const same = keys.find((key, index) => keys.findIndex((other) => nameOf(other) === nameOf(key)) !== index);
+  if (same !== undefined) {
+    refuse(path, same, `becomes the column ${nameOf(same)}, as another key does`, 'Name each as the table does.');
+  }
   return keys;
+}
+
+function nameOf(key: string): string {
+  return columnName(key, new Set());
 }

@@ -6,6 +6,6 @@ export { ingestionName } from './name';
 export { changedFiles, onSchemaChange, qualitySpec } from './quality';
 export { onlyKnown, refuse } from './refuse';
 export { sameTimetable, scheduleSpec, timetableOf } from './schedule';
-export { assertKeysKnown, schemaSpec } from './schema';
+export { assertKeysKnown, assertTypesReadable, schemaSpec } from './schema';
 export { sourceSpec } from './source';
 export { loadWindow } from './window';

@@ -1,10 +1,11 @@
 import { columnName, type ColumnType, MAX_COLUMNS } from '@sluice/connectors';
 import type { SchemaInput } from '../inputs';
-import type { DestinationSpec, SchemaSpec } from '../types';
+import type { DestinationSpec, FormatSpec, SchemaSpec } from '../types';
 import { columnType } from './column-type';
 import { flag, oneOf, onlyKnown, refuse } from './refuse';
 
 const REMEDY = 'Leave it out for false.';
+const TEXT_FORMATS: readonly FormatSpec['type'][] = ['csv', 'json', 'ndjson'];
 
 /** What is known of the columns, with all defaults. `drop_removed` has an effect only with `sync_all_columns` and is kept otherwise. */
 export function schemaSpec(input: SchemaInput = {}): SchemaSpec {
@@ -31,19 +32,34 @@ function columnTypes(input: Record<string, string>): Record<string, ColumnType> 
   return Object.fromEntries(entries.map(([source, type]) => [source, columnType(`schema.columns.${source}`, type)]));
 }
 
-/** Where all columns are given, a key that is none of them could never be found. Else the files tell. */
+/** Where all columns are given, a key must be one of them and tell rows apart. Else the files tell. */
 export function assertKeysKnown({ merge_keys }: DestinationSpec, { mode, columns }: SchemaSpec): void {
   if (mode !== 'given') return;
-  const known = namesOf(Object.keys(columns));
-  const unknown = merge_keys.find((key) => !known.has(key));
-  if (unknown === undefined) return;
-  const remedy = `Known there: ${Object.keys(columns).join(', ')}.`;
-  refuse('destination.merge_keys', unknown, 'is no column of schema.columns', remedy);
+  const sources = sourcesByName(Object.keys(columns));
+  for (const key of merge_keys) {
+    const source = Object.hasOwn(columns, key) ? key : sources.get(key);
+    if (source === undefined) {
+      const remedy = `Known there: ${Object.keys(columns).join(', ')}.`;
+      refuse('destination.merge_keys', key, 'is no column of schema.columns', remedy);
+    }
+    if (['json', 'jsonb'].includes(columns[source] as string)) {
+      refuse('destination.merge_keys', key, 'holds JSON, which does not tell rows apart', 'Choose another column.');
+    }
+  }
 }
 
-/** Names in the file and in the table. */
-function namesOf(sources: readonly string[]): ReadonlySet<string> {
-  const taken = new Set<string>();
-  for (const source of sources) taken.add(columnName(source, taken));
-  return new Set([...sources, ...taken]);
+/** Which column of the files has which name in the table. */
+function sourcesByName(sources: readonly string[]): ReadonlyMap<string, string> {
+  const found = new Map<string, string>();
+  for (const source of sources) found.set(columnName(source, new Set(found.keys())), source);
+  return found;
+}
+
+/** Text formats have no bytes: no value of theirs could be loaded into such a column. */
+export function assertTypesReadable({ type }: FormatSpec, { columns }: SchemaSpec): void {
+  if (!TEXT_FORMATS.includes(type)) return;
+  const bytes = Object.keys(columns).find((source) => columns[source] === 'bytea');
+  if (bytes === undefined) return;
+  const remedy = 'Write text; only Parquet and Avro hold bytes.';
+  refuse(`schema.columns.${bytes}`, 'bytea', `does not go with format.type "${type}"`, remedy);
 }

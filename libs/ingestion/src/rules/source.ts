@@ -1,9 +1,8 @@
-import { isAbsolute, resolve, sep } from 'node:path';
+import { resolve, sep } from 'node:path';
 import type { SourceInput } from '../inputs';
 import { SOURCE_TYPES, type SourceSpec } from '../types';
+import { filePattern } from './glob';
 import { oneOf, onlyKnown, refuse } from './refuse';
-
-const MAX_PATTERN = 1024;
 
 /**
  * A source with all its defaults, without its credentials. The path is only read, not looked up: the folder may come later, and
@@ -15,7 +14,7 @@ export function sourceSpec(input: SourceInput, roots: readonly string[]): Source
     type: oneOf('source.type', input.type, SOURCE_TYPES),
     path: pathBelow(input.path, roots),
     file_pattern: filePattern(input.file_pattern ?? '*'),
-    options: input.options ?? {},
+    options: optionsOf(input.options),
   };
 }
 
@@ -38,12 +37,8 @@ function remedy(roots: readonly string[]): string {
     : `Local files may be read below: ${roots.join(', ')}.`;
 }
 
-function filePattern(pattern: string): string {
-  const path = 'source.file_pattern';
-  if (pattern.trim() === '') refuse(path, pattern, 'is empty', 'Give a glob such as "*.csv".');
-  if (pattern.length > MAX_PATTERN || pattern.includes('\0')) refuse(path, pattern, 'is no usable glob', 'Shorten it.');
-  if (isAbsolute(pattern) || pattern.split(/[\\/]/).includes('..')) {
-    refuse(path, pattern, 'leaves the folder', 'Give a glob relative to source.path, such as "2024/*.csv".');
-  }
-  return pattern;
+/** Local files have none yet. */
+function optionsOf(input: SourceInput['options'] = {}): SourceSpec['options'] {
+  onlyKnown('source.options', input, []);
+  return {};
 }

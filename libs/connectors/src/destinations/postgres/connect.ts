@@ -17,13 +17,17 @@ const SETTINGS = [
   'idle_in_transaction_session_timeout = 0',
 ];
 
-/** Opens a connection. Raises `DestinationError` when that takes longer than `timeoutMs`. */
-export async function connect(url: Secret, name: string, timeoutMs: number): Promise<Client> {
+/**
+ * Opens a connection. Raises `DestinationError` when that takes longer than `timeoutMs`. `answerMs`: after which a statement without an answer
+ * fails, although the server may still be at it; by default never, for a load may take long.
+ */
+export async function connect(url: Secret, name: string, timeoutMs: number, answerMs?: number): Promise<Client> {
   const client = new Client({
     connectionString: url.reveal(),
     application_name: name.slice(0, 63),
     connectionTimeoutMillis: timeoutMs,
     keepAlive: true,
+    ...(answerMs !== undefined && { query_timeout: answerMs }),
   });
   // A connection that breaks while idle is met by its next use; without a listener it would end the process.
   client.on('error', () => undefined);

@@ -6,12 +6,19 @@ import { connect, transaction } from './connect';
 import { isPrepared, prepare } from './own-schema';
 import { disclaimTable } from './own-tables';
 import { asDefinitionError, asDestinationError } from './pg-errors';
+import { endHolders, shutOut } from './shutting-out';
+import { soon } from './soon';
 import { nameOf } from './sql';
 import { relationOf } from './table-info';
 
 const CONNECT_MS = 3_000;
-/** What somebody who waits for an answer is kept waiting for locks. */
-const LOCK_MS = 5_000;
+/** What somebody who waits for an answer is kept waiting for locks, and for one statement. */
+const LOCK_MS = 4_000;
+const STATEMENT_MS = 5_000;
+/** For an answer of a server that has gone silent; later than its own word would come. */
+const ANSWER_MS = 6_000;
+/** A long history takes its time to go. */
+const FORGET_MS = 60_000;
 
 /** A row that was left out of a file which is in. */
 export interface RejectedRow {
@@ -66,24 +73,26 @@ export class DestinationAdmin {
       return transaction(client, async () => {
         if (!(await shutOut(client, ingestionId))) return 'run_active';
         if (!confirm && (await hasRows(client, table))) return 'table_not_empty';
-        for (const name of ['ledger', 'rejected_row', 'failed_file'])
-          await client.query(`DELETE FROM sluice.${name} WHERE ingestion = $1`, [ingestionId]);
+        await forgetHistory(client, ingestionId);
         return 'forgotten';
       });
     });
   }
 
-  /** Drops a table that Sluice made. Raises `DestinationError` (`schema_mismatch`) naming what depends on it. */
-  dropTable(ingestionId: string, table: TableName): Promise<'dropped' | 'not_ours' | 'missing' | 'run_active'> {
+  /**
+   * Drops a table that Sluice made, with the history of the ingestion. Who still writes for it is ended and commits nothing any more. Where the
+   * table is somebody else's, the history stays: its rows refer to it. Raises `DestinationError` (`schema_mismatch`) naming what depends on the table.
+   */
+  dropTable(ingestionId: string, table: TableName): Promise<'dropped' | 'not_ours' | 'missing'> {
     return this.connected(`sluice drop ${ingestionId}`, async (client) => {
-      const prepared = await isPrepared(client);
-      if (!prepared) return (await exists(client, table)) ? 'not_ours' : 'missing';
+      if (!(await isPrepared(client))) return (await exists(client, table)) ? 'not_ours' : 'missing';
       await prepare(client);
       return transaction(client, async () => {
-        if (!(await shutOut(client, ingestionId))) return 'run_active';
+        await endHolders(client, ingestionId);
         const relation = await relationOf(client, table);
+        if (relation?.ours === false) return 'not_ours';
+        await forgetHistory(client, ingestionId);
         if (relation === null) return 'missing';
-        if (!relation.ours) return 'not_ours';
         await client.query(`DROP TABLE ${nameOf(table)}`).catch((error: unknown) => {
           throw asDefinitionError(error, `The table ${nameOf(table)} cannot be dropped`);
         });
@@ -105,38 +114,30 @@ export class DestinationAdmin {
 
   /** Ends what is still under way. */
   async close(): Promise<void> {
-    await Promise.allSettled([...this.open].map((client) => client.end()));
+    await Promise.allSettled([...this.open].map((client) => soon(client.end())));
   }
 
   private async connected<T>(name: string, work: (client: Client) => Promise<T>): Promise<T> {
-    const client = await connect(this.url, name, CONNECT_MS);
+    const client = await connect(this.url, name, CONNECT_MS, ANSWER_MS);
     this.open.add(client);
     try {
-      await client.query(`SET lock_timeout = ${LOCK_MS}`);
+      await client.query(`SET lock_timeout = ${LOCK_MS}; SET statement_timeout = ${STATEMENT_MS}`);
       return await work(client);
     } catch (error) {
       throw asDestinationError(error);
     } finally {
       this.open.delete(client);
-      await client.end().catch(() => undefined);
+      await soon(client.end());
     }
   }
 }
 
-/**
- * Until the end of the transaction no run takes the lease, and none that had it before commits. False: one holds it and lives, or is not given up yet.
- */
-async function shutOut(client: Client, ingestionId: string): Promise<boolean> {
-  await client.query('INSERT INTO sluice.lease (ingestion) VALUES ($1) ON CONFLICT DO NOTHING', [ingestionId]);
-  const free = await client.query<{ free: boolean }>(
-    `SELECT pg_try_advisory_xact_lock(hashtextextended('sluice lease ' || $1, 0)) OR expires_at < clock_timestamp() AS free
-     FROM sluice.lease WHERE ingestion = $2`,
-    [ingestionId, ingestionId],
-  );
-  if (free.rows[0]?.free !== true) return false;
-  await client.query('SELECT 1 FROM sluice.lease WHERE ingestion = $1 FOR UPDATE', [ingestionId]);
-  await client.query('UPDATE sluice.lease SET fence = fence + 1 WHERE ingestion = $1', [ingestionId]);
-  return true;
+async function forgetHistory(client: Client, ingestionId: string): Promise<void> {
+  await client.query(`SET LOCAL statement_timeout = ${FORGET_MS}`);
+  for (const name of ['ledger', 'rejected_row', 'failed_file']) {
+    const patient = { text: `DELETE FROM sluice.${name} WHERE ingestion = $1`, query_timeout: FORGET_MS };
+    await client.query(patient, [ingestionId]);
+  }
 }
 
 async function hasRows(client: Client, table: TableName): Promise<boolean> {
