@@ -1,3 +1,4 @@
+// eslint-disable-next-line @typescript-eslint/triple-slash-reference -- the builds of the apps see only what is imported from their own folders.
 /// <reference path="./zstd-codec.d.ts" />
 import type { ZstdBinding, ZstdDecompressStream } from 'zstd-codec/lib/module.js';
 import { BadData } from '../bad-data';
