@@ -3,6 +3,8 @@ const names = ['kernel', 'ingestion', 'orchestration-gateway', 'batch-orchestrat
 module.exports = {
   rootDir: __dirname,
   testEnvironment: 'node',
+  // Tests wait for conditions; this only ends what hangs, on slow machines too.
+  testTimeout: 30_000,
   globalSetup: '<rootDir>/test/support/global-setup.mjs',
   globalTeardown: '<rootDir>/test/support/global-teardown.mjs',
   testMatch: ['<rootDir>/{apps,libs,test,tools}/**/*.spec.ts'],
