@@ -1,5 +1,36 @@
 -- Made from the catalog by tools/generate-schema.mjs; do not edit.
 
+CREATE TABLE sluice_control.event (
+  id uuid NOT NULL,
+  kind text NOT NULL,
+  ingestion_id uuid,
+  message text NOT NULL,
+  facts jsonb NOT NULL DEFAULT '{}'::jsonb,
+  created_at timestamp(3) with time zone NOT NULL DEFAULT now(),
+  attempts integer NOT NULL DEFAULT 0,
+  next_attempt_at timestamp(3) with time zone NOT NULL DEFAULT now(),
+  delivered_at timestamp(3) with time zone,
+  last_error text,
+  CONSTRAINT event_pkey PRIMARY KEY (id)
+);
+CREATE INDEX event_due ON sluice_control.event USING btree (next_attempt_at) WHERE (delivered_at IS NULL);
+CREATE INDEX event_newest ON sluice_control.event USING btree (created_at DESC, id DESC);
+
+CREATE TABLE sluice_control.idempotency_key (
+  operation text NOT NULL,
+  key text NOT NULL,
+  digest text NOT NULL,
+  holder uuid,
+  held_until timestamp(3) with time zone,
+  resource_id uuid,
+  answer jsonb,
+  created_at timestamp(3) with time zone NOT NULL DEFAULT now(),
+  expires_at timestamp(3) with time zone NOT NULL,
+  CONSTRAINT idempotency_key_pkey PRIMARY KEY (operation, key),
+  CONSTRAINT idempotency_key_is_held_or_answered CHECK ((num_nulls(holder, held_until) = ANY (ARRAY[0, 2])))
+);
+CREATE INDEX idempotency_key_expired ON sluice_control.idempotency_key USING btree (expires_at);
+
 CREATE TABLE sluice_control.ingestion (
   id uuid NOT NULL,
   name text NOT NULL,
@@ -23,10 +54,20 @@ CREATE TABLE sluice_control.ingestion (
   updated_at timestamp(3) with time zone NOT NULL DEFAULT now(),
   schema jsonb NOT NULL DEFAULT '{"mode": "infer", "locked": false, "columns": {}, "all_text": false, "drop_removed": false}'::jsonb,
   changed_files text NOT NULL DEFAULT 'skip'::text,
+  consecutive_failures integer NOT NULL DEFAULT 0,
+  error_reason text,
+  fresh_at timestamp(3) with time zone NOT NULL DEFAULT now(),
+  stale_since timestamp(3) with time zone,
+  missed bigint NOT NULL DEFAULT 0,
+  superseded bigint NOT NULL DEFAULT 0,
+  overlap_skipped bigint NOT NULL DEFAULT 0,
+  ticks_seen_until timestamp(3) with time zone,
   CONSTRAINT ingestion_pkey PRIMARY KEY (id),
   CONSTRAINT ingestion_changed_files CHECK ((changed_files = ANY (ARRAY['skip'::text, 'reload'::text, 'fail'::text]))),
   CONSTRAINT ingestion_claim_is_whole CHECK ((num_nulls(operation, operation_id, operation_expires_at) = ANY (ARRAY[0, 3]))),
+  CONSTRAINT ingestion_counts CHECK (((consecutive_failures >= 0) AND (missed >= 0) AND (superseded >= 0) AND (overlap_skipped >= 0))),
   CONSTRAINT ingestion_deployment_has_schedule CHECK (((prefect_deployment_id IS NULL) OR (schedule IS NOT NULL))),
+  CONSTRAINT ingestion_error_has_reason CHECK (((status <> 'error'::text) OR (error_reason IS NOT NULL))),
   CONSTRAINT ingestion_idempotency_is_whole CHECK ((num_nulls(idempotency_key, idempotency_digest) = ANY (ARRAY[0, 2]))),
   CONSTRAINT ingestion_on_schema_change CHECK ((on_schema_change = ANY (ARRAY['ignore'::text, 'append_new_columns'::text, 'sync_all_columns'::text, 'rescue'::text, 'fail'::text]))),
   CONSTRAINT ingestion_operation CHECK ((operation = ANY (ARRAY['create'::text, 'update'::text, 'pause'::text, 'resume'::text, 'trigger'::text, 'forget'::text, 'repair'::text]))),
@@ -38,6 +79,7 @@ CREATE UNIQUE INDEX ingestion_name ON sluice_control.ingestion USING btree (name
 CREATE INDEX ingestion_newest ON sluice_control.ingestion USING btree (created_at DESC, id DESC);
 CREATE INDEX ingestion_newest_by_status ON sluice_control.ingestion USING btree (status, created_at DESC, id DESC);
 CREATE INDEX ingestion_to_repair ON sluice_control.ingestion USING btree (id) WHERE (drift_suspected OR (operation IS NOT NULL));
+CREATE INDEX ingestion_with_max_age ON sluice_control.ingestion USING btree (id) WHERE ((quality ->> 'max_age_seconds'::text) IS NOT NULL);
 
 CREATE TABLE sluice_control.processed_file (
   ingestion_id uuid NOT NULL,
@@ -75,6 +117,10 @@ CREATE TABLE sluice_control.run (
   started_at timestamp(3) with time zone,
   ended_at timestamp(3) with time zone,
   parameters jsonb NOT NULL DEFAULT '{"from": null, "kind": "load", "until": null, "path_prefix": null}'::jsonb,
+  heartbeat_at timestamp(3) with time zone,
+  planned_at timestamp(3) with time zone,
+  cancel_requested_at timestamp(3) with time zone,
+  retry_of uuid,
   CONSTRAINT run_pkey PRIMARY KEY (id),
   CONSTRAINT run_end_is_terminal CHECK (((ended_at IS NOT NULL) = (status <> ALL (ARRAY['queued'::text, 'running'::text])))),
   CONSTRAINT run_ingestion_id_fkey FOREIGN KEY (ingestion_id) REFERENCES sluice_control.ingestion(id) ON DELETE CASCADE,

@@ -6,7 +6,7 @@ import { OrchestrationGateway } from '@sluice/orchestration-gateway';
 import { DataSource, type QueryDeepPartialEntity } from 'typeorm';
 import { COURTESY_MS } from './agreement';
 import { deploymentSpec } from './deployment-steps';
-import { Drafting } from './drafting';
+import { type Draft, Drafting } from './drafting';
 import { mayHaveArrived, messageOf, saying, SENTENCE, takenIndex } from './faults';
 import { Ingestion, type IngestionRow } from './ingestion.entity';
 import type { CreateIngestion } from './inputs';
@@ -130,7 +130,4 @@ export class IngestionCreation {
   }
 }
 
-type NewIngestion = Omit<
-  IngestionRow,
-  'status' | 'prefect_deployment_id' | 'drift_suspected' | 'created_at' | 'updated_at' | `operation${string}`
->;
+type NewIngestion = Draft & Pick<IngestionRow, 'id' | 'idempotency_key' | 'idempotency_digest'>;

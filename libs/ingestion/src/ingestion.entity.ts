@@ -80,6 +80,38 @@ export class Ingestion {
   @Column('text', { nullable: true, select: false })
   idempotency_digest!: string | null;
 
+  /** Runs in a row that ended `failed` or `crashed`; 0 again with the next that did not. */
+  @Column('integer')
+  consecutive_failures!: number;
+
+  /** Why the status is `error`; else null. */
+  @Column('text', { nullable: true })
+  error_reason!: string | null;
+
+  /** When its data was last known to be fresh: the end of the last run that was a success, or when it was made or resumed. */
+  @Column('timestamptz')
+  fresh_at!: Date;
+
+  /** Since when its data is older than `quality.max_age_seconds`; null while it is not. */
+  @Column('timestamptz', { nullable: true })
+  stale_since!: Date | null;
+
+  /** Ticks that never ran because nobody could run them, and the policy did not ask for it. */
+  @Column('bigint')
+  missed!: string;
+
+  /** Ticks given up for a later one, and runs ended by `replace`. */
+  @Column('bigint')
+  superseded!: string;
+
+  /** Ticks that found another run active and were left out. */
+  @Column('bigint')
+  overlap_skipped!: string;
+
+  /** Ticks of the timetable up to here are accounted for, each as a run, missed or superseded. */
+  @Column('timestamptz', { nullable: true })
+  ticks_seen_until!: Date | null;
+
   @Column('timestamptz')
   created_at!: Date;
 

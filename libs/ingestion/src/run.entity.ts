@@ -33,6 +33,21 @@ export class Run {
   @Column('jsonb')
   errors!: RunError[];
 
+  /** By the database's clock: when its process last said that it lives (also while it waits its turn); null before there is one. */
+  @Column('timestamptz', { nullable: true })
+  heartbeat_at!: Date | null;
+
+  /** The tick of the timetable it is for; null for what was started by hand. */
+  @Column('timestamptz', { nullable: true })
+  planned_at!: Date | null;
+
+  @Column('timestamptz', { nullable: true })
+  cancel_requested_at!: Date | null;
+
+  /** The run this one does again. */
+  @Column('uuid', { nullable: true })
+  retry_of!: string | null;
+
   @Column('timestamptz')
   created_at!: Date;
 
