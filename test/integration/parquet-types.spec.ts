@@ -364,7 +364,7 @@ it('an aborted load ends', async () => {
   const order: CopyOrder = {
     sink: () => {
       abort.abort(new Error('stop'));
-      return Promise.resolve();
+      return Promise.resolve(true);
     },
     loadId: 1n,
     numbered: false,

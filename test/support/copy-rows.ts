@@ -61,7 +61,7 @@ export async function copied(file: OpenedFile, overrides: Partial<CopyOrder> = {
   const order: CopyOrder = {
     sink: (bytes) => {
       sent.push(Buffer.from(bytes));
-      return Promise.resolve();
+      return Promise.resolve(true);
     },
     loadId: LOAD_ID,
     numbered: false,

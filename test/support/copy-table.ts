@@ -47,7 +47,7 @@ async function copyInto(client: Client, table: string, file: OpenedFile): Promis
   const rejections: Rejection[] = [];
   const pieces: Buffer[] = [COPY_SIGNATURE];
   await file.copyTo({
-    sink: (bytes) => Promise.resolve(void pieces.push(Buffer.from(bytes))),
+    sink: (bytes) => Promise.resolve(pieces.push(Buffer.from(bytes)) > 0),
     loadId: 1n,
     numbered: true,
     reject: (rejection) => void rejections.push(rejection),

@@ -62,7 +62,10 @@ async function copyInto(
   copy.write(COPY_SIGNATURE);
   try {
     const rows = await file.copyTo({
-      sink: async (bytes) => void (copy.write(bytes) || (await once(copy, 'drain'))),
+      sink: async (bytes) => {
+        if (!copy.write(bytes)) await once(copy, 'drain');
+        return false;
+      },
       loadId: 7n,
       numbered: true,
       reject: (rejection) => void rejections.push(rejection),

@@ -7,6 +7,7 @@ import {
   type ReadablePart,
   type Refusal,
   type RowRefused,
+  type Sink,
   type SourceEntry,
 } from '@sluice/connectors';
 import { Drift } from '../faults';
@@ -82,12 +83,7 @@ export class FileLoad {
     return write.copy(opened.columns, (sink) => this.copy(write, part, opened, sink));
   }
 
-  private async copy(
-    write: FileWrite,
-    part: ReadablePart,
-    opened: OpenedFile,
-    sink: (bytes: Buffer) => Promise<void>,
-  ): Promise<number> {
+  private async copy(write: FileWrite, part: ReadablePart, opened: OpenedFile, sink: Sink): Promise<number> {
     const tooMany = new AbortController();
     const { rejections, limit } = this;
     return opened.copyTo({

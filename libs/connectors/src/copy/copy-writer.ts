@@ -1,3 +1,5 @@
+import type { Sink } from '../formats/format-reader';
+
 /**
  * Writes PostgreSQL's binary COPY format into a growing buffer: a signature, then per row a 16-bit field count and per field a 32-bit
  * length with that many bytes (-1: NULL), then a trailer. Big-endian throughout.
@@ -42,6 +44,15 @@ export class CopyWriter {
     this.bytes.copy(grown, 0, 0, this.position);
     this.bytes = grown;
     this.view = new DataView(grown.buffer);
+  }
+
+  /** Sends what is written; the next row begins a buffer of the same size, or the same again if it is free. */
+  async sendTo(sink: Sink): Promise<void> {
+    const { bytes, view } = this;
+    const taken = this.take();
+    if (!(await sink(taken))) return;
+    this.bytes = bytes;
+    this.view = view;
   }
 
   /** Hands over what is written; the next row begins a new buffer of the same size. */

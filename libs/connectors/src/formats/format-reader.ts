@@ -79,8 +79,11 @@ export function rescues({ unknown, unfit }: Pick<ReadPlan, 'unknown' | 'unfit'>)
   return unknown === 'rescue' || unfit === 'rescue';
 }
 
-/** Takes bytes; resolves when more may come (this is where a slow server slows the reader down). Rejects when the server refuses. */
-export type Sink = (bytes: Buffer) => Promise<void>;
+/**
+ * Takes bytes; resolves when more may come (this is where a slow server slows the reader down): true when nobody looks at the bytes any more, so that
+ * their memory may be written again. Rejects when the server refuses.
+ */
+export type Sink = (bytes: Buffer) => Promise<boolean>;
 
 /** A row left out. */
 export interface Rejection {

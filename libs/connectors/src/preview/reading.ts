@@ -88,7 +88,7 @@ function sinkOf({ columns }: OpenedFile, { take, budget }: Wanted, reading: Read
       reading.rows += 1;
       enough ||= take?.(row, names) === false;
     }
-    if (!enough) return Promise.resolve();
+    if (!enough) return Promise.resolve(true);
     reading.whole = false;
     return Promise.reject(new Enough());
   };

@@ -21,18 +21,22 @@ export function copyBinary(client: Client, statement: string, write: (sink: Sink
 
 /** Puts signature and trailer to the rows, so that a small file is one message of the protocol and not three. */
 class Pieces {
-  private waiting: Buffer = COPY_SIGNATURE;
+  /** The first piece, until it is known whether it is the only one; `null`: it has been sent. */
+  private first: Buffer | null = COPY_SIGNATURE;
 
   constructor(private readonly sink: Sink) {}
 
-  async take(bytes: Buffer): Promise<void> {
-    const { waiting } = this;
-    this.waiting = waiting === COPY_SIGNATURE ? Buffer.concat([waiting, bytes]) : bytes;
-    if (waiting !== COPY_SIGNATURE) await this.sink(waiting);
+  async take(bytes: Buffer): Promise<boolean> {
+    const { first } = this;
+    if (first === null) return this.sink(bytes);
+    this.first = first === COPY_SIGNATURE ? Buffer.concat([first, bytes]) : null;
+    if (this.first !== null) return true;
+    await this.sink(first);
+    return this.sink(bytes);
   }
 
-  end(): Promise<void> {
-    return this.sink(Buffer.concat([this.waiting, COPY_TRAILER]));
+  async end(): Promise<void> {
+    await this.sink(this.first === null ? COPY_TRAILER : Buffer.concat([this.first, COPY_TRAILER]));
   }
 }
 
@@ -100,7 +104,7 @@ class CopyStream {
     });
     // Whoever waits for `ended` gets the error; this only keeps it from counting as unhandled before that.
     this.ended.catch(() => undefined);
-    this.sink = sinkInto(this.stream, this.ended);
+    this.sink = sinkInto(this.stream, this.ended, client.connection.stream);
   }
 
   async end(): Promise<void> {
@@ -126,7 +130,9 @@ export class SharedCopy {
   }
 
   add(rows: readonly Buffer[]): Promise<void> {
-    return this.told(() => this.pieces.take(rows.length === 1 ? (rows[0] as Buffer) : Buffer.concat(rows)));
+    return this.told(async () => {
+      await this.pieces.take(rows.length === 1 ? (rows[0] as Buffer) : Buffer.concat(rows));
+    });
   }
 
   end(): Promise<void> {
@@ -151,13 +157,15 @@ export class SharedCopy {
   }
 }
 
-function sinkInto(stream: Writable, ended: Promise<void>): Sink {
+function sinkInto(stream: Writable, ended: Promise<void>, socket: Writable): Sink {
   const write = (bytes: Buffer) =>
-    new Promise<void>((resolve, reject) => {
+    new Promise<boolean>((resolve, reject) => {
       stream.write(bytes, (error) => {
         if (error) reject(error);
-        else resolve();
+        else resolve(socket.writableLength === 0);
       });
     });
-  return (bytes) => Promise.race([ended, write(bytes)]);
+  const end = ended.then(() => false);
+  end.catch(() => undefined);
+  return (bytes) => Promise.race([end, write(bytes)]);
 }

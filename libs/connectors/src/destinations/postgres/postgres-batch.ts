@@ -117,7 +117,7 @@ export class PostgresBatch implements Batch, FileHost {
     write: (sink: Sink) => Promise<number>,
     { prefix, part }: { prefix: () => string; part: number },
   ): Promise<number> {
-    if (!(await this.prepare(columns).catch(raiseOurs))) return write(() => Promise.resolve());
+    if (!(await this.prepare(columns).catch(raiseOurs))) return write(() => Promise.resolve(true));
     const later = part > 0 && this.order.keys.length > 0 ? `${laterPartSql(++this.laterParts)}; ` : '';
     const rows = await copyBinary(this.client, `${prefix()}${later}${copySql(this.order, columns)}`, write);
     if (needsRaw(this.order)) await this.casting.moveOn(columns).catch(raiseOurs);

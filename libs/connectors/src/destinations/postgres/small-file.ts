@@ -35,10 +35,10 @@ export class SmallFile implements FileWrite {
     return Promise.reject(new GoesAlone());
   }
 
-  private keep(bytes: Buffer): Promise<void> {
+  private keep(bytes: Buffer): Promise<boolean> {
     this.bytes += bytes.length;
     if (this.bytes > MOST_BYTES) return Promise.reject(new GoesAlone());
     this.rows.push(bytes);
-    return Promise.resolve();
+    return Promise.resolve(false);
   }
 }

@@ -46,7 +46,7 @@ export class OpenedAvro implements OpenedFile {
 
   async locate(sent: number, refused: ReadonlyMap<number, Refusal>): Promise<{ record: number; line: null } | null> {
     const rows = this.rows({ loadId: 0n, numbered: false, reject: () => undefined, refused });
-    await this.read(rows, () => Promise.resolve(), { until: sent });
+    await this.read(rows, () => Promise.resolve(true), { until: sent });
     return rows.sent === sent ? { record: rows.record, line: null } : null;
   }
 
@@ -70,7 +70,7 @@ export class OpenedAvro implements OpenedFile {
         for (let left = records; left > 0;) {
           stop.signal?.throwIfAborted();
           left -= this.some(rows, tap, left, stop.until);
-          if (rows.out.position > 0) await sink(rows.out.take());
+          if (rows.out.position > 0) await rows.out.sendTo(sink);
           if (rows.sent >= stop.until) return;
         }
         if (tap.left > 0)

@@ -78,7 +78,7 @@ class OpenedCsv implements OpenedFile {
   async copyTo(order: CopyOrder): Promise<number> {
     const out = new CopyWriter();
     await this.pass(order, out).run(async () => {
-      if (out.position > 0) await order.sink(out.take());
+      if (out.position > 0) await out.sendTo(order.sink);
       return true;
     }, order.signal);
     return out.rows;

@@ -103,7 +103,7 @@ class OpenedJson implements OpenedFile {
     const out = new CopyWriter();
     const { rows, records } = this.pass(order, out);
     const send = async () => {
-      if (out.position > 0) await order.sink(out.take());
+      if (out.position > 0) await out.sendTo(order.sink);
       return true;
     };
     await runPass(this.text, records, send, order.signal);

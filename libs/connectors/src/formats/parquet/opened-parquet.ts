@@ -54,7 +54,7 @@ export class OpenedParquet implements OpenedFile {
     const rows = this.encoder(order, out);
     const send = async () => {
       await this.tell(rows.takeBad(), order);
-      if (out.position > 0) await order.sink(out.take());
+      if (out.position > 0) await out.sendTo(order.sink);
     };
     for await (const chunk of this.chunks(order.signal)) {
       rows.take(chunk);
