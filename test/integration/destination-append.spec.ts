@@ -11,6 +11,7 @@ import {
   put,
   send,
   text,
+  tuple,
 } from '../support/destination';
 
 const ID = column('id', 'integer');
@@ -64,6 +65,38 @@ describe('a batch that appends', () => {
     });
     expect(await plane.values('SELECT id FROM t ORDER BY id')).toEqual([1, 3]);
     expect(await plane.values('SELECT path FROM sluice.ledger ORDER BY path')).toEqual(['a', 'c']);
+  });
+
+  it('takes each byte as it was sent, whoever writes the memory again as soon as it may, however slow the server is', async () => {
+    const session = await plane.session();
+    await session.createTable(plane.table, [ID, NAME], { keys: [], rescued: false });
+    await plane.client.query(`CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+      IF NEW.id % 100 = 0 THEN PERFORM pg_sleep(0.02); END IF; RETURN NEW; END $$;
+      CREATE TRIGGER slow BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION slow()`);
+    let free = 0;
+    await session.batch(order([ID, NAME]), async (batch) => {
+      const loaded = await batch.file(async (file) => {
+        const rows = await file.copy([ID, NAME], async (sink) => {
+          let memory = Buffer.alloc(0);
+          for (let id = 1; id <= 2_000; id++) {
+            // Small enough for a socket to take a piece that it cannot send yet.
+            const row = tuple([int(id), text(String(id % 10).repeat(10_000)), big(file.loadId)]);
+            const bytes = row.length <= memory.length ? memory.subarray(0, row.length) : Buffer.alloc(row.length);
+            row.copy(bytes);
+            const mayWrite = await sink(bytes);
+            free += mayWrite ? 1 : 0;
+            memory = mayWrite ? bytes.fill(0xee) : Buffer.alloc(0);
+          }
+          return 2_000;
+        });
+        return { loadId: file.loadId, entry: entry('a'), version: 'v', rows, rejected: 0 };
+      });
+      return [loaded];
+    });
+    expect(free).toBeGreaterThan(100);
+    expect(await plane.values('SELECT count(*)::integer FROM t WHERE name = repeat((id % 10)::text, 10000)')).toEqual([
+      2_000,
+    ]);
   });
 
   it('says which row and column the server refused', async () => {

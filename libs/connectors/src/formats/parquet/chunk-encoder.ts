@@ -25,7 +25,7 @@ export interface EncoderOptions {
   refused: ReadonlyMap<number, Refusal>;
 }
 
-const ROOM = { bytes: 1024 * 1024, bad: 512 } as const;
+const ROOM = { bytes: 256 * 1024, bad: 512 } as const;
 
 /** Turns DuckDB's chunks, as `rowsQuery` asks for them, into COPY tuples. */
 export class ChunkEncoder {
