@@ -4,7 +4,7 @@ import type { DuckDBDataChunk } from '@duckdb/node-api';
 
 const CHUNKS_HELD = 16;
 /** What outlived a few small collections is only found by a whole one: made when the process has grown by so many bytes since the last. */
-const GROWTH = 32 * 1024 * 1024;
+const GROWTH = 96 * 1024 * 1024;
 
 /** V8's own; without an argument it collects everything. */
 type Collect = (options?: { type: 'minor' }) => void;
