@@ -25,6 +25,7 @@ export type OrderOverrides = Partial<Pick<RunningOrder, 'format' | 'on_schema_ch
   merge_keys?: string[];
   schema?: Partial<SchemaSpec>;
   quality?: Partial<QualitySpec>;
+  options?: RunningOrder['source']['options'];
 };
 
 export interface OrchestratorParts {
@@ -143,6 +144,7 @@ async function insertOrder(
     table = 't',
     write_mode = 'append',
     merge_keys = [],
+    options = {},
   } = overrides;
   await dataSource.query(
     `INSERT INTO sluice_control.ingestion
@@ -151,7 +153,7 @@ async function insertOrder(
     [
       id,
       `test ${id}`,
-      JSON.stringify({ type: 'file', path: folder, file_pattern: pattern, options: {} }),
+      JSON.stringify({ type: 'file', path: folder, file_pattern: pattern, options }),
       JSON.stringify(format),
       JSON.stringify({ schema: 'public', table, write_mode, merge_keys }),
       JSON.stringify({ ...PLAIN_SCHEMA, ...overrides.schema }),

@@ -76,7 +76,8 @@ export class IngestionRun {
     // What a table becomes must not depend on what a run was asked to look at.
     const wanted = order.destination.write_mode === 'overwrite' ? listing : selected(listing, parameters);
     const holdBack = holdBackOf(order, parameters);
-    const counts = await session.stage(wanted, this.rebuilds ? { ...holdBack, retry: 'all' } : holdBack);
+    const held = this.rebuilds ? ({ ...holdBack, retry: 'all' } as const) : holdBack;
+    const counts = await session.stage(wanted, held, order.source.options.verify);
     tally.metrics.files_discovered = counts.listed;
     this.counts = counts;
     this.tellDiscovered(counts);

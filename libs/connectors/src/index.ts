@@ -57,6 +57,7 @@ export {
   type TableInfo,
   type TableName,
   type TouchedEntry,
+  type Verify,
   type WriteOrder,
 } from './destinations/destination';
 export { DestinationAdmin, type RejectedRow, type RejectedRowsQuery } from './destinations/postgres/destination-admin';

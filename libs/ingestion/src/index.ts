@@ -54,5 +54,6 @@ export {
   ON_SCHEMA_CHANGE,
   RUN_STATUSES,
   SOURCE_TYPES,
+  VERIFY,
   WRITE_MODES,
 } from './types';

@@ -19,7 +19,7 @@ export interface SourceInput {
   type: string;
   path: string;
   file_pattern?: string | undefined;
-  options?: Record<string, unknown> | undefined;
+  options?: { verify?: string | undefined } | undefined;
   credentials?: Record<string, string> | null | undefined;
 }
 

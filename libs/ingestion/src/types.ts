@@ -15,7 +15,13 @@ export interface SourceSpec {
   path: string;
   /** Glob relative to `path`; default `*`. */
   file_pattern: string;
-  options: Record<string, unknown>;
+  options: SourceOptions;
+}
+
+export const VERIFY = ['quick', 'full'] as const;
+export interface SourceOptions {
+  /** `full`: every known file is read again by each run; equal size, time and inode prove nothing. Default `quick`. */
+  verify?: (typeof VERIFY)[number];
 }
 
 export const FORMAT_TYPES = ['auto', 'csv', 'json', 'ndjson', 'parquet', 'avro'] as const;

@@ -7,7 +7,7 @@ import type {
   SchemaInput,
   SourceInput,
 } from '@sluice/ingestion';
-import { FORMAT_TYPES, FREQUENCIES, ON_ERROR, SOURCE_TYPES, WRITE_MODES } from '@sluice/ingestion';
+import { FORMAT_TYPES, FREQUENCIES, ON_ERROR, SOURCE_TYPES, VERIFY, WRITE_MODES } from '@sluice/ingestion';
 import { type Encoding, ENCODINGS } from '@sluice/connectors';
 import {
   FlagField,
@@ -26,6 +26,18 @@ const CREDENTIALS = {
   nullable: true,
   values: { type: 'string' },
 } as const;
+
+/** How a source is looked at. */
+export class SourceOptionsBody {
+  @TextField({
+    description:
+      'What proves that a file loaded before is unchanged. `quick`: the same size, modified time and inode. `full`: only its content, so every run reads every file again.',
+    required: false,
+    default: 'quick',
+    available: VERIFY,
+  })
+  verify?: string;
+}
 
 /** Where data lies. */
 export class SourceBody implements SourceInput {
@@ -47,12 +59,12 @@ export class SourceBody implements SourceInput {
   })
   file_pattern?: string;
 
-  @OpenObjectField({
-    description: 'Settings of this kind of source; `file` has none yet.',
+  @PartField(() => SourceOptionsBody, {
+    description: 'Settings of this kind of source.',
     required: false,
     default: {},
   })
-  options?: Record<string, unknown>;
+  options?: SourceOptionsBody;
 
   @OpenObjectField(CREDENTIALS)
   credentials?: Record<string, string> | null;

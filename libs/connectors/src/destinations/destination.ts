@@ -61,7 +61,7 @@ export interface ListingCounts {
   freshBytes: number;
   /** Paths that failed before, are unchanged, and whose next attempt is not due or that are quarantined. */
   held: number;
-  /** Known paths with another fingerprint, changed perhaps, that are not held back. */
+  /** Known paths that changed perhaps (another fingerprint, or all of them with `verify: full`) and are not held back. */
   touched: number;
   /** Paths of the ledger that the listing does not hold. */
   vanished: number;
@@ -75,7 +75,10 @@ export interface HoldBack {
   retry: 'all' | readonly string[] | null;
 }
 
-/** A known path whose fingerprint differs: changed perhaps. */
+/** `full`: an equal fingerprint proves nothing either, so every known path is touched until `confirmUnchanged` says otherwise. */
+export type Verify = 'quick' | 'full';
+
+/** A known path that changed perhaps: its fingerprint differs, or proves nothing. */
 export interface TouchedEntry extends SourceEntry {
   /** What the ledger says of it. */
   version: string;
@@ -192,14 +195,19 @@ export abstract class LoadSession {
   abstract alter(name: TableName, changes: readonly TableChange[]): Promise<void>;
 
   /** Streams the listing into the database and compares it with the ledger there. */
-  abstract stage(listing: AsyncIterable<SourceEntry>, holdBack: HoldBack): Promise<ListingCounts>;
+  abstract stage(
+    listing: AsyncIterable<SourceEntry>,
+    holdBack: HoldBack,
+    /** Default `quick`. */
+    verify?: Verify,
+  ): Promise<ListingCounts>;
   /** The next entries that are neither in the ledger nor held back, in the order of their paths' bytes. */
   abstract fresh(after: string | null, limit: number): Promise<SourceEntry[]>;
   /** The next entries of the whole listing, likewise. */
   abstract listed(after: string | null, limit: number): Promise<SourceEntry[]>;
-  /** The next known entries with another fingerprint that are not held back, likewise. */
+  /** The next known entries that changed perhaps and are not held back, likewise. */
   abstract touched(after: string | null, limit: number): Promise<TouchedEntry[]>;
-  /** A touched entry proved to be unchanged: remembers its new fingerprint. */
+  /** A touched entry proved to be unchanged: remembers its fingerprint, and that it is proved until the next `stage`. */
   abstract confirmUnchanged(entry: SourceEntry): Promise<void>;
 
   /**

@@ -10,6 +10,18 @@ it('counts a relative path from the working folder, as the runs do', () => {
   expect(() => sourceSpec(source('sample'), roots)).toThrow('is not below a folder of SLUICE_FILE_ROOTS');
 });
 
+it('takes what may prove a file unchanged, and no other option', () => {
+  const options = (given: object) => sourceSpec({ ...source('data'), options: given }, roots).options;
+  expect(options({})).toEqual({});
+  expect(options({ verify: 'full' })).toEqual({ verify: 'full' });
+  expect(() => options({ verify: 'etag' })).toThrow(
+    'source.options.verify "etag" is not available. Available now: quick, full.',
+  );
+  expect(() => options({ recursive: true })).toThrow(
+    'source.options.recursive is not a known field. Known here: verify.',
+  );
+});
+
 it('refuses a path that climbs out of the folder it begins in', () => {
   expect(() => sourceSpec(source('data/../../etc'), roots)).toThrow('is not below a folder of SLUICE_FILE_ROOTS');
 });

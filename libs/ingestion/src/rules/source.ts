@@ -1,6 +1,6 @@
 import { resolve, sep } from 'node:path';
 import type { SourceInput } from '../inputs';
-import { SOURCE_TYPES, type SourceSpec } from '../types';
+import { SOURCE_TYPES, type SourceSpec, VERIFY } from '../types';
 import { filePattern } from './glob';
 import { oneOf, onlyKnown, refuse } from './refuse';
 
@@ -37,8 +37,8 @@ function remedy(roots: readonly string[]): string {
     : `Local files may be read below: ${roots.join(', ')}.`;
 }
 
-/** Local files have none yet. */
 function optionsOf(input: SourceInput['options'] = {}): SourceSpec['options'] {
-  onlyKnown('source.options', input, []);
-  return {};
+  onlyKnown('source.options', input, ['verify']);
+  const { verify } = input;
+  return verify === undefined ? {} : { verify: oneOf('source.options.verify', verify, VERIFY) };
 }

@@ -14,6 +14,7 @@ import {
   type TableInfo,
   type TableName,
   type TouchedEntry,
+  type Verify,
   type WriteOrder,
 } from '../destination';
 import { transaction } from './connect';
@@ -74,8 +75,12 @@ export class PostgresSession extends LoadSession {
     return this.guarded(() => alterTable(this.writer, name, changes));
   }
 
-  override async stage(listing: AsyncIterable<SourceEntry>, { settings, retry }: HoldBack): Promise<ListingCounts> {
-    await this.passing(() => this.listing.stage(listing, settings));
+  override async stage(
+    listing: AsyncIterable<SourceEntry>,
+    { settings, retry }: HoldBack,
+    verify: Verify = 'quick',
+  ): Promise<ListingCounts> {
+    await this.passing(() => this.listing.stage(listing, settings, verify));
     if (retry !== null) await this.fenced(() => makeDue(this.writer, this.holder.ingestionId, retry));
     return this.guarded(() => this.listing.counts());
   }
@@ -93,8 +98,10 @@ export class PostgresSession extends LoadSession {
   }
 
   override async confirmUnchanged({ path, fingerprint }: SourceEntry): Promise<void> {
-    const statement = 'UPDATE sluice.ledger SET fingerprint = $3 WHERE ingestion = $1 AND path = $2';
+    const statement =
+      'UPDATE sluice.ledger SET fingerprint = $3 WHERE ingestion = $1 AND path = $2 AND fingerprint <> $3';
     await this.fenced(() => this.writer.query(statement, [this.holder.ingestionId, path, fingerprint]));
+    await this.guarded(() => this.listing.prove(path));
   }
 
   override async batch(order: WriteOrder, work: (batch: Batch) => Promise<LoadedFile[]>): Promise<void> {
