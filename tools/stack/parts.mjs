@@ -28,12 +28,15 @@ export function needsPostgres({ databaseUrl, destinationUrl, prefectApiUrl }) {
 export function addresses({ databaseUrl, destinationUrl, prefectApiUrl, ports, secrets }) {
   const embedded = (/** @type {string} */ name) =>
     `postgresql://sluice:${secrets.postgresPassword}@127.0.0.1:${ports.postgres}/${name}`;
+  const prefectApis = (prefectApiUrl ?? `http://127.0.0.1:${ports.prefect}/api`).split(',');
+  const [prefectApi = ''] = prefectApis;
   return {
     database: databaseUrl ?? embedded('sluice'),
     destination: destinationUrl ?? embedded('warehouse'),
     prefectDatabase: embedded('prefect'),
-    prefectApi: prefectApiUrl ?? `http://127.0.0.1:${ports.prefect}/api`,
-    prefectUi: (prefectApiUrl ?? `http://127.0.0.1:${ports.prefect}/api`).replace(/\/api$/, ''),
+    prefectApis,
+    prefectApi,
+    prefectUi: prefectApi.replace(/\/api$/, ''),
     api: `http://127.0.0.1:${ports.api}`,
   };
 }
@@ -101,12 +104,12 @@ export async function startApiPart(settings) {
  * @returns {Promise<Service | null>} `null`: the pool is one for containers, and has workers of its own
  */
 export async function startWorkerPart(settings, python) {
-  const { prefectApi } = addresses(settings);
   const [pool, headers] = [settings.env.PREFECT_WORK_POOL || 'sluice', prefectHeaders(settings)];
-  if ((await untilPoolExists(prefectApi, pool, headers)) !== 'process') return null;
+  const { type, apiUrl } = await untilPoolExists(settings, pool);
+  if (type !== 'process') return null;
   return startPrefectWorker({
     python: await python(),
-    apiUrl: prefectApi,
+    apiUrl,
     pool,
     name: workerName(settings),
     headers,
@@ -123,25 +126,32 @@ function workerName({ home }) {
   return `sluice-${createHash('sha256').update(home).digest('hex').slice(0, 8)}`;
 }
 
-/** @param {string} apiUrl @param {string} pool @param {Record<string, string>} headers @returns {Promise<string>} its type */
-async function untilPoolExists(apiUrl, pool, headers) {
+/**
+ * Its type, and the first server that answers: a worker speaks to one only, and is started again elsewhere when that one stays away.
+ * @param {Settings} settings @param {string} pool @returns {Promise<{ type: string, apiUrl: string }>}
+ */
+async function untilPoolExists(settings, pool) {
   for (const deadline = Date.now() + POOL_MS; Date.now() < deadline; await pause(200)) {
-    const type = await typeOfPool(apiUrl, pool, headers);
-    if (type !== null) return type;
+    for (const apiUrl of addresses(settings).prefectApis) {
+      const type = await typeOfPool(apiUrl, pool, prefectHeaders(settings));
+      if (type !== null) return { type, apiUrl };
+    }
   }
   throw new StackError(
     `The work pool ${pool} did not appear in Prefect within ${POOL_MS / 1000} s: the API makes it. Look into logs/api.log for the reason.`,
   );
 }
 
-/** @param {Settings} settings throws a sentence when a server that was named does not answer */
+/** @param {Settings} settings throws a sentence when none of the servers that were named answers */
 export async function requirePrefect(settings) {
   const { prefectApiUrl } = settings;
   if (prefectApiUrl === undefined) return;
-  await isReady(prefectApiUrl, prefectHeaders(settings)).catch((error) => {
-    const why = error.cause?.code ?? error.cause?.message ?? error.message;
+  const asked = addresses(settings).prefectApis.map((url) => isReady(url, prefectHeaders(settings)));
+  await Promise.any(asked).catch(({ errors }) => {
+    const why = errors.map((/** @type {any} */ error) => error.cause?.code ?? error.cause?.message ?? error.message);
+    const [does, server] = errors.length > 1 ? ['do', 'any Prefect server'] : ['does', 'a Prefect server'];
     throw new StackError(
-      `PREFECT_API_URL=${withoutPassword(prefectApiUrl)} does not answer as a Prefect server (${why}). ` +
+      `PREFECT_API_URL=${withoutPassword(prefectApiUrl)} ${does} not answer as ${server} (${why.join(', ')}). ` +
         'Start that server, correct the address (it ends in /api; PREFECT_API_AUTH_STRING holds user:password), or leave PREFECT_API_URL out to get an embedded one.',
     );
   });
@@ -166,5 +176,5 @@ async function requireDatabase(variable, url) {
 
 /** @param {string} url */
 function withoutPassword(url) {
-  return url.replace(/\/\/[^/@]*@/, '//…@');
+  return url.replace(/\/\/[^/@]*@/g, '//…@');
 }

@@ -15,7 +15,7 @@ import { portFor } from './ports.mjs';
  * @property {NodeJS.ProcessEnv} env
  * @property {string | undefined} databaseUrl of a server that is there already; likewise the next two
  * @property {string | undefined} destinationUrl
- * @property {string | undefined} prefectApiUrl
+ * @property {string | undefined} prefectApiUrl one, or several on one Prefect database, separated by commas
  * @property {{ api: number, postgres: number, prefect: number }} ports
  * @property {{ secretKey: string, postgresPassword: string, id: string }} secrets
  * @property {number} workerLimit flow runs at the same time
@@ -49,11 +49,19 @@ export async function readSettings(env) {
     env,
     databaseUrl: env.DATABASE_URL || undefined,
     destinationUrl: env.DESTINATION_URL || undefined,
-    prefectApiUrl: env.PREFECT_API_URL?.replace(/\/+$/, '') || undefined,
+    prefectApiUrl: trimmed(env.PREFECT_API_URL) || undefined,
     ports: await choosePorts(home, env),
     secrets: await readSecrets(home, env),
     workerLimit: 2 * cpus().length,
   };
+}
+
+/** @param {string | undefined} urls */
+function trimmed(urls) {
+  return urls
+    ?.split(',')
+    .map((url) => url.trim().replace(/\/+$/, ''))
+    .join(',');
 }
 
 /** Without variables the ports of last time, so that addresses stay. @param {string} home @param {NodeJS.ProcessEnv} env */
@@ -100,7 +108,7 @@ export function baseEnvironment({ env }) {
 
 /**
  * The environment of the API and, through the worker, of the flow runs.
- * @param {Settings} settings @param {{ database: string, destination: string, prefectApi: string }} urls
+ * @param {Settings} settings @param {{ database: string, destination: string, prefectApis: string[] }} urls
  */
 export function sluiceEnvironment(settings, urls) {
   const { env } = settings;
@@ -109,7 +117,7 @@ export function sluiceEnvironment(settings, urls) {
     NODE_ENV: env.NODE_ENV || 'production',
     DATABASE_URL: urls.database,
     DESTINATION_URL: urls.destination,
-    PREFECT_API_URL: urls.prefectApi,
+    PREFECT_API_URL: urls.prefectApis.join(','),
     SLUICE_SECRET_KEY: settings.secrets.secretKey,
     SLUICE_FILE_ROOTS: env.SLUICE_FILE_ROOTS || join(ROOT, 'data'),
     SLUICE_RUNNER_COMMAND: env.SLUICE_RUNNER_COMMAND || `${quoted(process.execPath)} dist/apps/flow-runner/main.js`,

@@ -41,6 +41,8 @@ export class Stack {
   #services = new Map();
   #ending = false;
   #recording = Promise.resolve();
+  /** @type {Promise<Part[]>} */
+  #reviving = Promise.resolve([]);
   /** @type {Promise<string> | undefined} */
   #python;
   #settings;
@@ -83,8 +85,15 @@ export class Stack {
     await this.#all([postgres, built, api, this.#all([postgres, python]).then(() => this.#startPrefect())]);
   }
 
-  /** Starts again what has died. @returns {Promise<Part[]>} what that was */
-  async revive() {
+  /** Starts again what has died; one call after the other. @returns {Promise<Part[]>} what that was */
+  revive() {
+    const revived = this.#reviving.then(() => this.#revive());
+    this.#reviving = revived.catch(() => []);
+    return revived;
+  }
+
+  /** @returns {Promise<Part[]>} */
+  async #revive() {
     const dead = PARTS.filter((part) => this.#services.get(part)?.alive() === false);
     for (const part of dead) await this.#restart(part);
     await this.#writeStackFile();
@@ -114,7 +123,16 @@ export class Stack {
     return PARTS.filter((part) => this.#services.get(part)?.alive());
   }
 
-  /** Called with a sentence when a part ends that was not told to. @type {(sentence: string) => void} */
+  /** @param {Part} part */
+  isAlive(part) {
+    return this.alive.includes(part);
+  }
+
+  get ending() {
+    return this.#ending;
+  }
+
+  /** Called when a part ends that was not told to, with a sentence on it. @type {(sentence: string, part: Part) => void} */
   onDeath = () => {};
 
   #preparePython() {
@@ -149,7 +167,7 @@ export class Stack {
   /** @param {Part} part @param {Service} service @param {string} how */
   async #ended(part, service, how) {
     if (this.#ending || this.#services.get(part) !== service) return;
-    this.onDeath((await gaveUp(service, `ended (${how})`)).message);
+    this.onDeath((await gaveUp(service, `ended (${how})`)).message, part);
   }
 
   /**

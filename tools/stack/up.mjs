@@ -10,6 +10,7 @@ import { loadSample, sampleIsReadable, sampleReport } from './load-sample.mjs';
 import { killAllServices } from './processes.mjs';
 import { Progress, secondsSince } from './progress.mjs';
 import { claim, cleanUp, isThere, readRunning, recorded, release } from './record.mjs';
+import { Restarts } from './restarts.mjs';
 import { makeHome, readSettings } from './settings.mjs';
 import { Stack } from './stack.mjs';
 
@@ -22,6 +23,7 @@ const USAGE = `npm run up [-- --detach] [-- --no-sample]
 Variables, all optional:
   PORT, SLUICE_POSTGRES_PORT, SLUICE_PREFECT_PORT  ports; default: those of last time, else free ones
   DATABASE_URL, DESTINATION_URL, PREFECT_API_URL   servers you have, which are then not started
+  several PREFECT_API_URLs of one Prefect, separated by commas: the first that answers is used
   PREFECT_API_AUTH_STRING, PREFECT_WORK_POOL       how to use that Prefect: user:password; name of the pool (sluice)
   SLUICE_HOME      folder of data, logs and stack.json; default .sluice
   SLUICE_CACHE     folder of what is built once for all stacks; default: sluice in your cache folder
@@ -180,7 +182,12 @@ async function supervise(stack, { env, begun, options, progress, parent }) {
       `\n${error instanceof StackError ? error.message : (noSpace(error, stack.home)?.message ?? (error instanceof Error ? error.stack : error))}`,
     );
   }
-  stack.onDeath = (sentence) => partDied(stack, sentence, progress, end);
+  const restarts = new Restarts(stack, (line) => progress.print(line));
+  stack.onDeath = (sentence, part) => {
+    if (stack.alive.length > 0) return void restarts.died(part, sentence);
+    progress.print(`\n${sentence}`);
+    void end(1, 'Nothing runs any more: stopping.');
+  };
   process.on('SIGUSR2', () => stack.revive().catch((error) => progress.print(error.message)));
   await showSample(stack, { env, options, progress });
   progress.print(
@@ -214,16 +221,6 @@ function ending(stack, progress) {
     progress.close();
     process.exit(code);
   };
-}
-
-/**
- * The others stay: Sluice is made to live through an outage of any part, and the next `up` starts the dead one again.
- * @param {Stack} stack @param {string} sentence @param {Progress} progress @param {ReturnType<typeof ending>} end
- */
-function partDied(stack, sentence, progress, end) {
-  progress.print(`\n${sentence}`);
-  if (stack.alive.length === 0) return void end(1, 'Nothing runs any more: stopping.');
-  progress.print(`Still running: ${stack.alive.join(', ')}. Another npm run up starts what has died again.`);
 }
 
 /** @param {Stack} stack @param {{ env: NodeJS.ProcessEnv, options: Options, progress: Progress }} context */

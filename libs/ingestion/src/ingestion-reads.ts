@@ -76,7 +76,7 @@ export class IngestionReads {
   private async planned(rows: IngestionRow[]): Promise<Map<string, Date>> {
     const asked = rows.filter((row) => row.status === 'active' && row.schedule?.frequency !== 'manual');
     const ids = asked.flatMap((row) => row.prefect_deployment_id ?? []);
-    if (ids.length === 0 || !this.gateway.initialized) return new Map();
+    if (ids.length === 0) return new Map();
     return this.gateway.nextRunTimes(ids).catch(() => new Map<string, Date>());
   }
 }

@@ -1,7 +1,9 @@
 import type { Clock, Config } from '@sluice/kernel';
 import { Bootstrap } from './api/bootstrap';
+import { Canary } from './api/canary';
 import { Deployments } from './api/deployments';
 import { FlowRuns } from './api/flow-runs';
+import { NextRuns } from './api/next-runs';
 import { ServerProbe, probe, probeAll } from './api/probe';
 import { SchedulerCheck } from './api/scheduler-check';
 import { PROBE_EVERY_MS, Watch } from './api/watch';
@@ -30,10 +32,11 @@ export function createGateway(config: GatewayConfig, clock: Clock, options: Gate
   const prefect = new PrefectClient(serversOf(config), clock);
   const deployments = new Deployments(prefect, bootstrapOf(prefect, config));
   const flowRuns = new FlowRuns(prefect, clock);
-  const scheduler = new SchedulerCheck(prefect, flowRuns, clock);
+  const scheduler = new SchedulerCheck(prefect, new Canary(prefect), clock);
   const probes = { probe: proberOf(prefect, config), scheduler: () => scheduler.look() };
   const watch = new Watch(probes, clock, options.probeEveryMs ?? PROBE_EVERY_MS);
-  return new OrchestrationGateway({ prefect, deployments, flowRuns, scheduler, watch });
+  const nextRuns = new NextRuns(flowRuns, prefect, clock, () => watch.knowsDown);
+  return new OrchestrationGateway({ prefect, deployments, flowRuns, nextRuns, watch });
 }
 
 function serversOf({ PREFECT_API_URL, PREFECT_API_AUTH_STRING }: PrefectConfig): Servers {

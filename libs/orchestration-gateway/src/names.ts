@@ -2,6 +2,8 @@
 export const FLOW_NAME = 'run-ingestion';
 export const SCHEDULE_SLUG = 'main';
 export const TAG = 'sluice';
+/** The flow and the deployment by which the scheduler's life is seen. */
+export const CANARY = 'sluice-canary';
 
 const PREFIX = 'ingestion-';
 

@@ -23,11 +23,6 @@ const spec = () => ({
   paused: false,
 });
 
-/** Once a year, half a year from now. */
-function farAway(): string {
-  return `0 0 1 ${((new Date().getUTCMonth() + 6) % 12) + 1} *`;
-}
-
 async function until(condition: () => boolean): Promise<void> {
   const end = Date.now() + 8_000;
   while (!condition()) {
@@ -73,9 +68,9 @@ describe('the gateway', () => {
   it('makes flow and pool once, and then only reads', async () => {
     gateway.onApplicationBootstrap();
     await until(() => fake.requests.filter((request) => request.path === '/admin/version').length >= 5);
-    expect(fake.flows.map((flow) => flow.name)).toEqual(['run-ingestion']);
+    expect(fake.flows.map((flow) => flow.name)).toEqual(['run-ingestion', 'sluice-canary']);
     expect(fake.workPools.map((pool) => [pool.name, pool.type])).toEqual([['sluice', 'process']]);
-    expect(writesTo(/^\/flows\/$|^\/work_pools\/(sluice)?$/)).toHaveLength(2);
+    expect(writesTo(/^\/flows\/$|^\/work_pools\/(sluice)?$/)).toHaveLength(3);
   });
 
   it('leaves a pool of another type alone', async () => {
@@ -117,69 +112,9 @@ describe('the gateway', () => {
     expect(gateway.status().workersOnline).toBe(1);
   });
 
-  describe('watching the scheduler', () => {
-    const old = () => {
-      for (const deployment of fake.deployments) deployment.updated = '2026-01-01T00:00:00.000Z';
-    };
-    /** By another process, so that no write of the gateway's own silences it. */
-    const watched = async (timetable = spec().timetable) => {
-      await createGateway(configFor(fake), new SystemClock())
-        .upsertDeployment({ ...spec(), timetable })
-        .catch(() => undefined);
-      gateway.onApplicationBootstrap();
-    };
-
-    it('calls it alive when an active schedule has a future run', async () => {
-      await watched();
-      old();
-      await until(() => gateway.status().scheduler === 'alive');
-    });
-
-    it('calls it dead when it has none', async () => {
-      fake.schedulerAlive = false;
-      await watched();
-      old();
-      await until(() => gateway.status().scheduler === 'dead');
-      expect(gateway.initialized).toBe(true);
-    });
-
-    it('does not know while nothing is scheduled, and just after a change', async () => {
-      fake.schedulerAlive = false;
-      await watched();
-      await until(() => fake.requests.filter((request) => request.path === '/deployments/filter').length >= 3);
-      expect(gateway.status().scheduler).toBe('unknown');
-    });
-
-    it('does not know for 30 s after a write of its own to that deployment', async () => {
-      fake.schedulerAlive = false;
-      await watched();
-      old();
-      await until(() => gateway.status().scheduler === 'dead');
-      await gateway.setPaused(fake.deployments[0]?.id ?? '', false);
-      old();
-      await until(() => gateway.status().scheduler === 'unknown');
-    });
-
-    it('is not silenced by writes to other deployments', async () => {
-      fake.schedulerAlive = false;
-      await watched();
-      old();
-      for (let write = 0; write < 200 && gateway.status().scheduler !== 'dead'; write++)
-        await gateway.upsertDeployment(spec());
-      expect(gateway.status().scheduler).toBe('dead');
-    });
-
-    it.each([
-      ['none of whose times is within the 100 days that Prefect plans', farAway()],
-      ['that never fires', '0 0 30 2 *'],
-    ])('expects no run of a schedule %s', async (_, cron) => {
-      fake.schedulerAlive = false;
-      await watched({ cron, timezone: 'UTC' });
-      old();
-      fake.requests.length = 0;
-      await until(() => fake.requests.filter((request) => request.path === '/deployments/filter').length >= 3);
-      expect(gateway.status().scheduler).toBe('unknown');
-    });
+  it('tells beside the flag whether the scheduler lives', async () => {
+    await bootstrapped();
+    await until(() => gateway.status().scheduler === 'alive');
   });
 
   it('finds by name a deployment whose creation was answered into the void', async () => {
@@ -202,7 +137,8 @@ describe('the gateway', () => {
     const { id } = await gateway.upsertDeployment(wanted);
     await gateway.upsertDeployment({ ...wanted, timetable: { cron: '5 * * * *', timezone: 'UTC' } });
     await gateway.changeDeployment(id, { ...wanted, timetable: { cron: '6 * * * *', timezone: 'UTC' } });
-    expect(writesTo(/^\/deployments\/$/)).toHaveLength(1);
+    const posted = writesTo(/^\/deployments\/$/).map(({ body }) => (body as { name: string }).name);
+    expect(posted.filter((name) => name.startsWith('ingestion-'))).toHaveLength(1);
     expect(writesTo(new RegExp(`^/deployments/${id}$`)).map((request) => request.method)).toEqual(['PATCH', 'PATCH']);
   });
 
@@ -220,15 +156,19 @@ describe('the gateway', () => {
     for (let turn = 0; turn < 230; turn++)
       made.push(await gateway.upsertDeployment({ ...spec(), timetable: minutely }));
     made.push(await gateway.upsertDeployment({ ...spec(), timetable: { cron: '0 0 1 1 *', timezone: 'UTC' } }));
-    const times = await gateway.nextRunTimes(made.map((item) => item.id));
-    expect(times.size).toBe(231);
+    const ids = made.map((item) => item.id);
+    let found = 0;
+    await until(() => {
+      void gateway.nextRunTimes(ids).then((times) => (found = times.size));
+      return found === 231;
+    });
   }, 20_000);
 
-  it('knows no next run when Prefect does not answer within a second, and does not complain', async () => {
+  it('knows no next run when Prefect does not answer, and does not complain', async () => {
     await fake.misbehave('hang');
     const started = Date.now();
     await expect(gateway.nextRunTimes([randomUUID()])).resolves.toEqual(new Map());
-    expect(Date.now() - started).toBeLessThan(1_500);
+    expect(Date.now() - started).toBeLessThan(500);
   });
 
   it('gives up removing when its caller does', async () => {

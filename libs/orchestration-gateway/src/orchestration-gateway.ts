@@ -1,9 +1,8 @@
 import type { Deployments } from './api/deployments';
 import type { FlowRuns } from './api/flow-runs';
+import type { NextRuns } from './api/next-runs';
 import { removeDeployment } from './api/removal';
-import type { SchedulerCheck } from './api/scheduler-check';
 import type { Watch } from './api/watch';
-import { deploymentName } from './names';
 import type { PrefectClient } from './prefect/client';
 import { unavailable } from './prefect/failures';
 import type { Deployment, DeploymentSpec, FlowRun, LogLine, OrchestrationStatus } from './types';
@@ -13,7 +12,7 @@ export interface GatewayParts {
   prefect: PrefectClient;
   deployments: Deployments;
   flowRuns: FlowRuns;
-  scheduler: SchedulerCheck;
+  nextRuns: NextRuns;
   watch: Watch;
 }
 
@@ -42,7 +41,9 @@ export class OrchestrationGateway {
 
   /** Creates or finds the deployment `ingestion-<id>` (flow, pool, tag `sluice`, description = title, one schedule `main` or none). An ambiguous time-out is resolved by asking once by name. */
   async upsertDeployment(spec: DeploymentSpec): Promise<Deployment> {
-    return this.#writing(deploymentName(spec.ingestionId), this.parts.deployments.upsert(spec));
+    const made = await this.parts.deployments.upsert(spec);
+    this.parts.nextRuns.forget(made.id);
+    return made;
   }
 
   /** `null` when there is none. */
@@ -65,9 +66,12 @@ export class OrchestrationGateway {
     await removeDeployment(this.parts.prefect, ingestionId, signal);
   }
 
-  /** The earliest planned start of each deployment; absent when none is planned, empty when Prefect cannot be asked within 1 s (never throws). */
+  /**
+   * The earliest planned start of each deployment; absent when none is planned or nobody knows. For readers: never throws, shares and remembers answers
+   * for a second or two, waits at most 300 ms, and not at all while Prefect is known to be in trouble.
+   */
   nextRunTimes(deploymentIds: readonly string[]): Promise<Map<string, Date>> {
-    return this.parts.flowRuns.nextRunTimes(deploymentIds);
+    return this.parts.nextRuns.of(deploymentIds);
   }
 
   /** One flow run with the idempotency key `run:<runId>` and ids as parameters; repeatable. `OrchestrationUnavailable('not_initialized')` when the deployment is missing in Prefect. */
@@ -108,12 +112,12 @@ export class OrchestrationGateway {
     this.parts.prefect.close();
   }
 
-  /** A plan that was just changed says nothing about the scheduler, whether the change succeeded or not. */
-  async #writing<T>(deployment: string, write: Promise<T>): Promise<T> {
+  /** What was known of its next run is no longer true, whether the change succeeded or not. */
+  async #writing<T>(deploymentId: string, write: Promise<T>): Promise<T> {
     try {
       return await write;
     } finally {
-      this.parts.scheduler.wrote(deployment);
+      this.parts.nextRuns.forget(deploymentId);
     }
   }
 }

@@ -2,15 +2,19 @@ import { randomUUID } from 'node:crypto';
 import { Cron } from 'croner';
 import { z } from 'zod';
 import { Refusal, notFound, page, parse, type Reply } from './reply';
-import { removeWhere, type FakeDeployment, type FakeSchedule, type FakeStore } from './state';
+import { CANARY, removeWhere, type FakeDeployment, type FakeSchedule, type FakeStore } from './state';
 
 const cronSchedule = z
   .strictObject({ cron: z.string(), timezone: z.string(), day_or: z.boolean().default(true) })
   .refine((schedule) => fires(schedule.cron, schedule.timezone), 'Invalid cron string or time zone');
+/** One start, far away: all that the canary needs. */
+const rruleSchedule = z
+  .strictObject({ rrule: z.string().regex(/^DTSTART:\d{8}T\d{6}Z\nRRULE:FREQ=DAILY;COUNT=1$/), timezone: z.string() })
+  .transform((schedule) => ({ ...schedule, cron: '', day_or: true }));
 const scheduleSchema = z.strictObject({
   slug: z.string().nullish(),
   active: z.boolean().optional(),
-  schedule: cronSchedule.optional(),
+  schedule: z.union([cronSchedule, rruleSchedule]).optional(),
   parameters: z.record(z.string(), z.unknown()).default({}),
 });
 const changes = z.strictObject({
@@ -39,11 +43,12 @@ export function createDeployment(store: FakeStore, body: unknown): Reply {
   const wanted = parse(creation, body);
   if (/[/%]/.test(wanted.name)) throw new Refusal(500, { exception_message: 'Internal Server Error' });
   requirePool(store, wanted.work_pool_name);
-  if (!store.flows.some((flow) => flow.id === wanted.flow_id))
-    throw new Refusal(409, { detail: 'Data integrity conflict.' });
-  const known = store.deployments.find((item) => item.flow_id === wanted.flow_id && item.name === wanted.name);
+  const flow = store.flows.find((each) => each.id === wanted.flow_id);
+  if (!flow) throw new Refusal(409, { detail: 'Data integrity conflict.' });
+  const list = flow.name === CANARY ? store.canaries : store.deployments;
+  const known = list.find((item) => item.flow_id === wanted.flow_id && item.name === wanted.name);
   const deployment = known ?? blank(wanted.name, wanted.flow_id);
-  if (!known) store.deployments.push(deployment);
+  if (!known) list.push(deployment);
   assignFields(deployment, wanted);
   deployment.schedules = (wanted.schedules ?? []).map((schedule) => newSchedule(deployment.id, schedule));
   dropPlannedRuns(store, deployment.id);
@@ -74,7 +79,7 @@ export function readDeployment(store: FakeStore, id: string): Reply {
 
 export function readDeploymentByName(store: FakeStore, flowName: string, name: string): Reply {
   const flow = store.flows.find((item) => item.name === flowName);
-  const deployment = store.deployments.find((item) => item.flow_id === flow?.id && item.name === name);
+  const deployment = store.allDeployments.find((item) => item.flow_id === flow?.id && item.name === name);
   if (!deployment) throw notFound('Deployment');
   return { status: 200, body: deployment };
 }
@@ -88,7 +93,7 @@ const filterSchema = z.object({
 export function filterDeployments(store: FakeStore, body: unknown): Reply {
   const { deployments, sort, offset, limit } = parse(filterSchema, body);
   const tags = deployments?.tags?.all_ ?? [];
-  const found = store.deployments
+  const found = store.allDeployments
     .filter((item) => tags.every((tag) => item.tags.includes(tag)))
     .sort((a, b) => a.name.localeCompare(b.name));
   if (sort === 'UPDATED_DESC') found.sort((a, b) => b.updated.localeCompare(a.updated));
@@ -97,7 +102,8 @@ export function filterDeployments(store: FakeStore, body: unknown): Reply {
 
 /** Deletes scheduled runs too; running, pending and slot-waiting ones stay. */
 export function deleteDeployment(store: FakeStore, id: string): Reply {
-  if (removeWhere(store.deployments, (item) => item.id === id) === 0) throw notFound('Deployment');
+  const lists = [store.deployments, store.canaries];
+  if (lists.every((list) => removeWhere(list, (item) => item.id === id) === 0)) throw notFound('Deployment');
   removeWhere(
     store.flowRuns,
     (run) => run.deployment_id === id && run.state_type === 'SCHEDULED' && run.state_name !== 'AwaitingConcurrencySlot',
@@ -121,7 +127,7 @@ export function pauseDeployment(store: FakeStore, id: string, paused: boolean): 
 }
 
 export function requireDeployment(store: FakeStore, id: string): FakeDeployment {
-  const deployment = store.deployments.find((item) => item.id === id);
+  const deployment = store.allDeployments.find((item) => item.id === id);
   if (!deployment) throw notFound('Deployment');
   return deployment;
 }
@@ -159,8 +165,9 @@ function newSchedule(deploymentId: string, wanted: ScheduleBody): FakeSchedule {
 }
 
 function dropPlannedRuns(store: FakeStore, deploymentId: string): void {
-  removeWhere(
-    store.flowRuns,
-    (run) => run.deployment_id === deploymentId && run.auto_scheduled && run.state_type === 'SCHEDULED',
-  );
+  for (const runs of [store.flowRuns, store.canaryRuns])
+    removeWhere(
+      runs,
+      (run) => run.deployment_id === deploymentId && run.auto_scheduled && run.state_type === 'SCHEDULED',
+    );
 }

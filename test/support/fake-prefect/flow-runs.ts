@@ -3,7 +3,7 @@ import { Cron } from 'croner';
 import { z } from 'zod';
 import { requireDeployment } from './deployments';
 import { anyOf, matches, notFound, page, parse, type Reply } from './reply';
-import { newState, type FakeDeployment, type FakeFlowRun, type FakeStore } from './state';
+import { newState, type FakeDeployment, type FakeFlowRun, type FakeSchedule, type FakeStore } from './state';
 
 const creation = z.object({
   idempotency_key: z.string().nullish(),
@@ -49,7 +49,7 @@ type Filter = z.output<typeof filterSchema>['flow_runs'];
 export function filterFlowRuns(store: FakeStore, body: unknown): Reply {
   const { flow_runs, sort, offset, limit } = parse(filterSchema, body);
   plan(store);
-  const found = store.flowRuns.filter((run) => fits(run, flow_runs));
+  const found = [...store.flowRuns, ...store.canaryRuns].filter((run) => fits(run, flow_runs));
   found.sort((a, b) => a.expected_start_time.localeCompare(b.expected_start_time));
   if (sort !== 'EXPECTED_START_TIME_ASC') found.reverse();
   return { status: 200, body: found.slice(offset, offset + limit) };
@@ -77,17 +77,29 @@ function fitsState(run: FakeFlowRun, state: Filter['state']): boolean {
 /** The scheduler's work, done when somebody looks: three planned runs for each active schedule that has none. */
 function plan(store: FakeStore): void {
   if (!store.schedulerAlive) return;
-  for (const deployment of store.deployments.filter((item) => !item.paused)) {
-    const planned = store.flowRuns.some((run) => run.deployment_id === deployment.id && run.auto_scheduled);
-    if (!planned) store.flowRuns.push(...plannedRuns(deployment));
+  planAll(store.deployments, store.flowRuns);
+  planAll(store.canaries, store.canaryRuns);
+}
+
+function planAll(deployments: FakeDeployment[], runs: FakeFlowRun[]): void {
+  for (const deployment of deployments.filter((item) => !item.paused)) {
+    const planned = runs.some((run) => run.deployment_id === deployment.id && run.auto_scheduled);
+    if (!planned) runs.push(...plannedRuns(deployment));
   }
 }
 
 function plannedRuns(deployment: FakeDeployment): FakeFlowRun[] {
   return deployment.schedules
     .filter((item) => item.active)
-    .flatMap(({ schedule }) => new Cron(schedule.cron, { timezone: schedule.timezone, paused: true }).nextRuns(3))
+    .flatMap(({ schedule }) => timesOf(schedule))
     .map((at) => ({ ...newRun(deployment, at, ['auto-scheduled']), auto_scheduled: true }));
+}
+
+function timesOf({ cron, timezone, rrule }: FakeSchedule['schedule']): Date[] {
+  const start = /^DTSTART:(....)(..)(..)T(..)(..)(..)Z/.exec(rrule ?? '');
+  if (!start) return new Cron(cron, { timezone, paused: true }).nextRuns(3);
+  const [, year, month, day, hour, minute, second] = start;
+  return [new Date(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`)];
 }
 
 function newRun(deployment: FakeDeployment, at: Date, tags: string[]): FakeFlowRun {

@@ -17,7 +17,7 @@ export interface FakeSchedule {
   deployment_id: string;
   slug: string | null;
   active: boolean;
-  schedule: { cron: string; timezone: string; day_or: boolean };
+  schedule: { cron: string; timezone: string; day_or: boolean; rrule?: string };
   parameters: Record<string, unknown>;
   updated: string;
 }
@@ -69,6 +69,9 @@ export interface FakeRequest {
   port: number | undefined;
 }
 
+/** The flow of the canary. */
+export const CANARY = 'sluice-canary';
+
 /** All that the fake remembers; tests read it and may write it. */
 export class FakeStore {
   readonly flows: { id: string; name: string }[] = [];
@@ -76,6 +79,9 @@ export class FakeStore {
   readonly workers: { name: string; status: 'ONLINE' | 'OFFLINE' }[] = [];
   readonly deployments: FakeDeployment[] = [];
   readonly flowRuns: FakeFlowRun[] = [];
+  /** What belongs to no ingestion, apart from what does: the canary by which the scheduler is watched, and its runs. */
+  readonly canaries: FakeDeployment[] = [];
+  readonly canaryRuns: FakeFlowRun[] = [];
   readonly logs: {
     flow_run_id: string | null;
     level: number;
@@ -96,6 +102,10 @@ export class FakeStore {
   version = '3.8.8';
   /** False: no run is planned any more, as when the server's background services have died. */
   schedulerAlive = true;
+
+  get allDeployments(): FakeDeployment[] {
+    return [...this.deployments, ...this.canaries];
+  }
 }
 
 const nameOf = (type: StateType): string => type.charAt(0) + type.slice(1).toLowerCase();

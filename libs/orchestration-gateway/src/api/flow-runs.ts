@@ -9,7 +9,6 @@ import { PHASE_OF, flowRunOf, levelOf } from '../prefect/words';
 import type { FlowRun, LogLine } from '../types';
 
 const MAX_LINES = 200;
-const NEXT_RUNS_MS = 1_000;
 /** Prefect's own tag on what its scheduler plans. */
 const PLANNED_TAG = 'auto-scheduled';
 
@@ -45,15 +44,6 @@ export class FlowRuns {
   async logs(id: string, page: { offset: number; limit: number }): Promise<LogLine[]> {
     const lines = await this.prefect.send(routes.readLogs(id, page.offset, Math.min(page.limit, MAX_LINES)));
     return lines.map((line) => ({ at: line.timestamp, level: levelOf(line.level), message: line.message }));
-  }
-
-  /** Never throws: empty when Prefect cannot be asked within 1 s. */
-  async nextRunTimes(deploymentIds: readonly string[]): Promise<Map<string, Date>> {
-    try {
-      return await this.plannedTimes(deploymentIds, this.prefect.budget(NEXT_RUNS_MS));
-    } catch {
-      return new Map();
-    }
   }
 
   /**

@@ -1,77 +1,75 @@
 import type { Clock } from '@sluice/kernel';
-import { Cron } from 'croner';
-import { TAG } from '../names';
 import type { PrefectClient } from '../prefect/client';
-import * as routes from '../prefect/routes';
-import type { WireDeployment } from '../prefect/wire';
-import { deploymentOf } from '../prefect/words';
-import type { FlowRuns } from './flow-runs';
+import type { Canary } from './canary';
 
 const CHECK_MS = 2_000;
-/** Prefect plans anew within 5 s of a change; until well after that a missing plan proves nothing. */
-const QUIET_MS = 30_000;
-/** So many deployments tell enough. */
-const SAMPLE = 100;
-/** Prefect plans 100 days ahead and nothing beyond, so a yearly schedule rightly has no run most of the time. */
-const HORIZON_MS = 99 * 86_400_000;
+/** How long a plan rests once it was seen. */
+const REST_MS = 10_000;
+/**
+ * Prefect's scheduler looks each 5 s for deployments changed in the last 6 s, and each 60 s at all. A change that it missed, because it was late, is
+ * repeated, so that it can only be missed by one that does nothing at all.
+ */
+const AGAIN_MS = 4_000;
+/** A scheduler that planned nothing for so long, while we could ask, is dead. With the rest it is known within 45 s of its death. */
+const DEAD_MS = 25_000;
+/** Longer between two looks and nobody knows what was in between. */
+const GAP_MS = 12_000;
+/** What was found is no longer told when it could not be looked at for so long. */
+const TOLD_MS = 15_000;
+
+export type SchedulerState = 'alive' | 'dead' | 'unknown';
 
 /**
- * Whether Prefect's scheduler lives, judged by its work: an active schedule has a future run. Prefect's own `/health` and `/ready` stay
- * green when it is dead. Those changed last are looked at, since any change drops the plan: they show a death first, the others only when
- * their planned runs are used up.
+ * Whether Prefect's scheduler lives, judged by its work on the canary: Prefect's own `/health` and `/ready` stay green when it is dead, and what it planned
+ * ahead for timetables stays there for hours or days.
  */
 export class SchedulerCheck {
-  /** When we last wrote to a deployment, by its id or its name; entries older than `QUIET_MS` go. */
-  readonly #writes = new Map<string, number>();
+  #found: SchedulerState = 'unknown';
+  #lastLook = -Infinity;
+  #silentMs = 0;
+  /** The canary's last change as Prefect tells it, and when we saw it first. */
+  #change = { at: 0, seenAt: 0 };
 
   constructor(
     private readonly prefect: PrefectClient,
-    private readonly flowRuns: FlowRuns,
+    private readonly canary: Canary,
     private readonly clock: Clock,
   ) {}
 
-  /** To be called after each of our own writes to a deployment: not every one changes its `updated`. */
-  wrote(idOrName: string): void {
-    const now = this.clock.now().getTime();
-    for (const [key, at] of this.#writes) {
-      if (now - at < QUIET_MS) break;
-      this.#writes.delete(key);
+  /** To be called each few seconds. `unknown` until a plan was seen, or none for 25 s. Never throws. */
+  async look(): Promise<SchedulerState> {
+    try {
+      await this.#look();
+    } catch {
+      if (this.#now - this.#lastLook > TOLD_MS) this.#found = 'unknown';
     }
-    this.#writes.delete(idOrName);
-    this.#writes.set(idOrName, now);
+    return this.#found;
   }
 
-  /** `unknown` while no schedule is due to have a run planned: none is active, or each was written to in the last 30 s, by us or another. */
-  async look(): Promise<'alive' | 'dead' | 'unknown'> {
+  get #now(): number {
+    return this.clock.now().getTime();
+  }
+
+  async #look(): Promise<void> {
     const budget = this.prefect.budget(CHECK_MS);
-    const deployments = await this.prefect.send(routes.recentDeployments(TAG, SAMPLE), budget);
-    const ids = deployments.filter((item) => this.#shouldBePlanned(item)).map((item) => item.id);
-    if (ids.length === 0) return 'unknown';
-    const planned = await this.flowRuns.plannedTimes(ids, budget);
-    return planned.size === ids.length ? 'alive' : 'dead';
+    const canary = await this.canary.read(this.clock.now(), budget);
+    const isPlanned = await this.canary.isPlanned(canary, budget);
+    const rested = this.#now - this.#seen(canary.updated);
+    this.#judge(isPlanned);
+    if (rested < (isPlanned ? REST_MS : AGAIN_MS)) return;
+    await this.canary.disturb(canary, this.clock.now(), budget);
   }
 
-  #shouldBePlanned(deployment: WireDeployment): boolean {
-    const now = this.clock.now().getTime();
-    const writes = [deployment.id, deployment.name].map((key) => this.#writes.get(key) ?? 0);
-    const lastWrite = Math.max(deployment.updated.getTime(), ...writes);
-    return !deployment.paused && now - lastWrite >= QUIET_MS && this.#isDueSoon(deployment);
+  #seen(updated: Date): number {
+    if (this.#change.at !== updated.getTime()) this.#change = { at: updated.getTime(), seenAt: this.#now };
+    return this.#change.seenAt;
   }
 
-  #isDueSoon(deployment: WireDeployment): boolean {
-    const { timetable } = deploymentOf(deployment);
-    if (timetable === null) return false;
-    const now = this.clock.now();
-    const next = nextFire(timetable.cron, timetable.timezone, now);
-    return next !== null && next.getTime() - now.getTime() < HORIZON_MS;
-  }
-}
-
-/** `null`: never, or in a form that only Prefect understands. */
-function nextFire(cron: string, timezone: string, after: Date): Date | null {
-  try {
-    return new Cron(cron, { timezone, paused: true, mode: '5-part' }).nextRun(after);
-  } catch {
-    return null;
+  #judge(isPlanned: boolean): void {
+    const passed = this.#now - this.#lastLook;
+    this.#lastLook = this.#now;
+    this.#silentMs = isPlanned ? 0 : this.#silentMs + (passed <= GAP_MS ? passed : 0);
+    if (isPlanned) this.#found = 'alive';
+    else if (this.#silentMs >= DEAD_MS) this.#found = 'dead';
   }
 }

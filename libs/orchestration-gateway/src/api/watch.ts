@@ -32,6 +32,11 @@ export class Watch {
     return this.#readiness.isUp(this.clock.now());
   }
 
+  /** A probe has shown that Prefect cannot be used; false before the first one. */
+  get knowsDown(): boolean {
+    return this.#readiness.lastProbeAt !== null && !this.initialized;
+  }
+
   status(): OrchestrationStatus {
     const now = this.clock.now();
     const initialized = this.#readiness.isUp(now);
@@ -73,7 +78,7 @@ export class Watch {
     try {
       this.#facts = await this.probes.probe();
       this.#readiness.hit(this.clock.now());
-      this.#scheduler = await this.probes.scheduler().catch(() => 'unknown' as const);
+      this.#scheduler = await this.probes.scheduler();
     } catch (error) {
       this.#readiness.miss(this.clock.now(), reasonOf(error));
     }

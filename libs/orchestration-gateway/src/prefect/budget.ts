@@ -11,6 +11,8 @@ export class Budget {
     readonly signal?: AbortSignal,
     /** Asks also a server that is known to be down. */
     readonly insists = false,
+    /** Each request is sent once: who has a reader waiting gains nothing by trying again. */
+    readonly isSingle = false,
   ) {
     this.#endsAt = clock.now().getTime() + ms;
   }

@@ -53,6 +53,11 @@ export class PrefectClient {
     return new Budget(this.clock, ms, signal, insists);
   }
 
+  /** A budget whose requests are not repeated. */
+  onlyOnce(ms: number): Budget {
+    return new Budget(this.clock, ms, undefined, this.insists, true);
+  }
+
   /** For things that must exist: a 404 is a `protocol` failure. */
   send<T>(request: PrefectRequest<T>, budget = this.budget()): Promise<T> {
     return this.#exchange(request, budget, (answer) => {
@@ -106,7 +111,7 @@ export class PrefectClient {
   }
 
   async #pause(retry: number, failed: AttemptFailed, budget: Budget): Promise<void> {
-    const ms = pauseBefore(retry, failed, budget.left, this.random);
+    const ms = budget.isSingle ? null : pauseBefore(retry, failed, budget.left, this.random);
     if (ms === null) throw failed;
     await this.clock.sleep(ms, budget.signal).catch(() => {
       throw failed;

@@ -20,7 +20,7 @@ export const readVersion = () => get('/admin/version', wire.version);
 
 export const readFlow = () => get(path`/flows/name/${FLOW_NAME}`, wire.withId);
 /** An upsert by name. */
-export const ensureFlow = () => post('/flows/', { name: FLOW_NAME }, wire.withId);
+export const ensureFlow = (name = FLOW_NAME) => post('/flows/', { name }, wire.withId);
 
 export const readPool = (name: string) => get(path`/work_pools/${name}`, wire.workPool);
 export const createPool = (pool: { name: string; type: string; base_job_template: object }) =>
@@ -35,8 +35,8 @@ export const createDeployment = (body: wire.DeploymentCreate) => ({
   callersValues: true,
 });
 export const readDeployment = (id: string) => get(path`/deployments/${id}`, wire.deployment);
-export const readDeploymentByName = (name: string) =>
-  get(path`/deployments/name/${FLOW_NAME}/${name}`, wire.deployment);
+export const readDeploymentByName = (name: string, flow = FLOW_NAME) =>
+  get(path`/deployments/name/${flow}/${name}`, wire.deployment);
 export const patchDeployment = (id: string, body: wire.DeploymentUpdate) => ({
   ...patch(path`/deployments/${id}`, body),
   callersValues: true,
@@ -50,13 +50,6 @@ export const filterDeployments = (tag: string, offset: number, limit: number) =>
   post(
     '/deployments/filter',
     { deployments: { tags: { all_: [tag] } }, sort: 'NAME_ASC', offset, limit },
-    z.array(wire.deployment),
-  );
-/** Last changed first. */
-export const recentDeployments = (tag: string, limit: number) =>
-  post(
-    '/deployments/filter',
-    { deployments: { tags: { all_: [tag] } }, sort: 'UPDATED_DESC', limit },
     z.array(wire.deployment),
   );
 

@@ -1,0 +1,128 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Logger } from '@nestjs/common';
+import { SystemClock } from '@sluice/kernel';
+import { startFakePrefect, type FakePrefect } from '../../../../test/support/fake-prefect';
+import { createGateway } from '../create-gateway';
+import type { OrchestrationGateway } from '../orchestration-gateway';
+
+const CONFIG = { PREFECT_WORK_POOL: 'sluice', SLUICE_RUNNER_COMMAND: 'node x', SLUICE_RUNNER_WORKING_DIR: '/' };
+const HOURLY = { cron: '0 * * * *', timezone: 'UTC' };
+/** Longer than an answer is fresh. */
+const LATER_MS = 1_600;
+
+describe('the next runs, for readers', () => {
+  let fake: FakePrefect;
+  let gateway: OrchestrationGateway;
+
+  beforeAll(() => Logger.overrideLogger(false));
+  beforeEach(async () => {
+    fake = await startFakePrefect();
+    const config = { ...CONFIG, PREFECT_API_URL: fake.apiUrl, PREFECT_API_AUTH_STRING: undefined };
+    gateway = createGateway(config, new SystemClock(), { probeEveryMs: 30 });
+  });
+  afterEach(async () => {
+    gateway.onModuleDestroy();
+    gateway.onApplicationShutdown();
+    await fake.stop();
+  });
+
+  const made = async () =>
+    (await gateway.upsertDeployment({ ingestionId: randomUUID(), title: 't', timetable: HOURLY, paused: false })).id;
+  const questions = () => fake.requests.filter(({ path }) => path === '/flow_runs/filter').length;
+  const timed = async (ids: string[]) => {
+    const started = performance.now();
+    const times = await gateway.nextRunTimes(ids);
+    return { times, ms: performance.now() - started };
+  };
+
+  it('are asked for once by all who read at the same time, and not again for a second', async () => {
+    const ids = [await made(), await made()];
+    const asked = questions();
+    const answers = await Promise.all(Array.from({ length: 50 }, () => gateway.nextRunTimes(ids)));
+    expect(answers.every((times) => times.size === 2)).toBe(true);
+    await gateway.nextRunTimes(ids.slice(1));
+    expect(questions()).toBe(asked + 1);
+    await sleep(LATER_MS);
+    await gateway.nextRunTimes(ids);
+    await until(() => questions() === asked + 2);
+  });
+
+  it('are asked for anew once we changed the deployment, also when the answer was under way', async () => {
+    const id = await made();
+    await gateway.nextRunTimes([id]);
+    await gateway.setPaused(id, true);
+    await expect(gateway.nextRunTimes([id])).resolves.toEqual(new Map());
+    await fake.misbehave('slow', { ms: 60, times: 1, route: /flow_runs.filter/ });
+    await gateway.setPaused(id, false);
+    const early = gateway.nextRunTimes([id]);
+    await gateway.setPaused(id, true);
+    await early;
+    await expect(gateway.nextRunTimes([id])).resolves.toEqual(new Map());
+  });
+
+  it('are given at once from memory while they are asked for again, but not when they are old', async () => {
+    const id = await made();
+    const { times } = await timed([id]);
+    await sleep(LATER_MS);
+    await fake.misbehave('slow', { ms: 100, route: /flow_runs.filter/ });
+    const again = await timed([id]);
+    expect(again.times).toEqual(times);
+    expect(again.ms).toBeLessThan(50);
+  });
+
+  it('cost one wait of 300 ms when Prefect hangs, and then none: what is known is told as long as it lies ahead', async () => {
+    const [id, unknown] = [await made(), await made()];
+    const { times } = await timed([id]);
+    await sleep(LATER_MS);
+    await fake.misbehave('hang');
+    const first = await Promise.all(Array.from({ length: 20 }, () => timed([id, unknown])));
+    expect(Math.max(...first.map(({ ms }) => ms))).toBeLessThan(500);
+    const asked = questions();
+    for (let read = 0; read < 60; read++) {
+      const next = await timed([id, unknown, randomUUID()]);
+      expect(next.ms).toBeLessThan(50);
+      expect(next.times).toEqual(times);
+      await sleep(20);
+    }
+    expect(questions() - asked).toBeLessThanOrEqual(5);
+    await fake.behave();
+    await until(async () => (await gateway.nextRunTimes([unknown])).size === 1);
+  }, 15_000);
+
+  it('are told at once, and without a question, while the probe knows that Prefect is down', async () => {
+    const id = await made();
+    gateway.onApplicationBootstrap();
+    await until(() => gateway.initialized);
+    const { times } = await timed([id]);
+    await fake.misbehave('http_500');
+    await until(() => !gateway.initialized);
+    await sleep(LATER_MS);
+    const asked = questions();
+    const down = await timed([id, randomUUID()]);
+    expect(down.times).toEqual(times);
+    expect(down.ms).toBeLessThan(50);
+    expect(questions()).toBe(asked);
+  }, 15_000);
+
+  it('are not told when they have passed', async () => {
+    const id = await made();
+    await gateway.nextRunTimes([id]);
+    for (const run of fake.flowRuns) run.expected_start_time = new Date(Date.now() + 2_000).toISOString();
+    await sleep(LATER_MS);
+    await gateway.nextRunTimes([id]);
+    await sleep(100);
+    await fake.misbehave('down');
+    await expect(gateway.nextRunTimes([id])).resolves.toHaveProperty('size', 1);
+    await sleep(2_000);
+    await expect(gateway.nextRunTimes([id])).resolves.toEqual(new Map());
+  }, 10_000);
+});
+
+async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  const end = Date.now() + 8_000;
+  while (!(await condition())) {
+    if (Date.now() > end) throw new Error('did not come true within 8 s');
+    await sleep(20);
+  }
+}
