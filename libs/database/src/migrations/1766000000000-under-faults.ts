@@ -22,6 +22,7 @@ ALTER TABLE sluice_control.run
   ADD COLUMN planned_at          timestamptz(3),
   ADD COLUMN cancel_requested_at timestamptz(3),
   ADD COLUMN retry_of            uuid;
+CREATE INDEX run_broken_off ON sluice_control.run (ended_at, id) WHERE status IN ('failed', 'cancelled', 'crashed');
 `;
 
 /** A client's key for one call. `holder`: who works on it now; without it the answer (`resource_id`, `answer`) is final until `expires_at`. */

@@ -45,9 +45,7 @@ describe('what is done to a deployment', () => {
 
   it("sends a schedule's own parameters along, since a PATCH without them resets them", () => {
     const now = aDeployment({ schedules: [{ ...main, active: false, parameters: { note: 'kept' } }] });
-    expect(planFor(now, spec, COMMON).patch?.schedules).toMatchObject([
-      { active: true, parameters: { note: 'kept' } },
-    ]);
+    expect(planFor(now, spec, COMMON).patch?.schedules).toMatchObject([{ active: true, parameters: { note: 'kept' } }]);
   });
 
   it('without a timetable is the removal of its schedule and no PATCH', () => {

@@ -34,7 +34,9 @@ export function planFor(now: WireDeployment, spec: DeploymentSpec, common: Commo
 /** The same comparison, told: empty when the plan has nothing to do. */
 export function differencesOf(now: WireDeployment, spec: DeploymentSpec, common: Common): Difference[] {
   const { timetable, paused } = deploymentOf(now);
-  const others = needless(now, spec).filter((item) => item.slug !== SCHEDULE_SLUG || !item.active || timetable === null);
+  const others = needless(now, spec).filter(
+    (item) => item.slug !== SCHEDULE_SLUG || !item.active || timetable === null,
+  );
   const all: Difference[] = [
     { field: 'timetable', expected: spec.timetable, found: timetable },
     { field: 'paused', expected: spec.paused, found: paused },
