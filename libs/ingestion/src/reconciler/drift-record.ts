@@ -13,7 +13,7 @@ const SEEN = `
 INSERT INTO sluice_control.orphan (deployment_id, ingestion_id, forced)
 SELECT deployment_id, ingestion_id, $3 FROM unnest($1::uuid[], $2::uuid[]) AS o (deployment_id, ingestion_id)
 ON CONFLICT (deployment_id) DO UPDATE SET last_seen_at = now(), forced = orphan.forced OR excluded.forced
-RETURNING ingestion_id, first_seen_at = now() AS is_new`;
+RETURNING ingestion_id, xmax = 0 AS is_new`;
 
 const NOT_SEEN = `DELETE FROM sluice_control.orphan WHERE NOT deployment_id = ANY ($1)`;
 
@@ -43,13 +43,14 @@ export class DriftRecord {
 
   /** `force`: a person says that removals may happen, whatever the alarm says. Resolves with a sentence for each thing that is news. */
   keep({ drifts, alarm }: Comparison, force: boolean): Promise<string[]> {
+    const overruled = force && alarm?.reason === 'many_removals';
     return this.dataSource.transaction(async (tx) => {
-      const news = await keepAlarm(tx, force ? null : alarm);
+      const news = await keepAlarm(tx, overruled ? null : alarm);
       await suspect(
         tx,
         drifts.filter(({ kind }) => REPAIRED.has(kind)),
       );
-      if (!alarm || force) await suspect(tx, of(drifts, 'unscheduled'));
+      if (!alarm || overruled) await suspect(tx, of(drifts, 'unscheduled'));
       return [...news, ...(await keepOrphans(tx, of(drifts, 'orphan'), force))];
     });
   }
