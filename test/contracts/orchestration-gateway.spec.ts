@@ -23,6 +23,7 @@ function aSpec(overrides: Partial<DeploymentSpec> = {}): DeploymentSpec {
 /** What holds for the gateway with any Prefect, and what any Prefect does that the gateway counts on. */
 const contract = (start: () => Promise<Prefect>) => () => {
   const pool = `sluice-contract-${randomUUID().slice(0, 8)}`;
+  const installation = randomUUID();
   const made: string[] = [];
   let prefect: Prefect;
   let apiUrl: string;
@@ -35,6 +36,7 @@ const contract = (start: () => Promise<Prefect>) => () => {
     const runner = { SLUICE_RUNNER_COMMAND: 'node main.js', SLUICE_RUNNER_WORKING_DIR: '/srv/sluice' };
     const config = { PREFECT_API_URL: apiUrl, PREFECT_API_AUTH_STRING: undefined, PREFECT_WORK_POOL: pool, ...runner };
     gateway = createGateway(config, clock, { probeEveryMs: 100 });
+    gateway.speakFor(installation);
     gateway.onApplicationBootstrap();
     await until(() => Promise.resolve(gateway.initialized));
   }, 120_000);
@@ -120,7 +122,7 @@ const contract = (start: () => Promise<Prefect>) => () => {
       const { json } = await call('GET', `/deployments/${deployment.id}`);
       expect(json).toMatchObject({
         name: `ingestion-${spec.ingestionId}`,
-        tags: ['sluice'],
+        tags: ['sluice', `sluice:${installation}`],
         description: 'trips',
         paused: false,
         work_pool_name: pool,
@@ -204,9 +206,15 @@ const contract = (start: () => Promise<Prefect>) => () => {
       await expect(gateway.nextRunTimes([deployment.id])).resolves.toEqual(new Map());
     }, 30_000);
 
-    it('is listed by its tag', async () => {
+    it('is listed as ours, and found by its name, and is no stranger', async () => {
       const { deployment } = await create();
-      await expect(gateway.listDeployments()).resolves.toContainEqual(deployment);
+      const ours = { ...deployment, owner: 'ours' };
+      const listed = [];
+      for await (const page of gateway.deploymentPages()) listed.push(...page);
+      expect(listed).toContainEqual(expect.objectContaining(ours));
+      const [found] = await gateway.deploymentsOf([deployment.ingestionId ?? '']);
+      expect(found).toMatchObject(ours);
+      expect((await gateway.strangers()).map(({ id }) => id)).not.toContain(deployment.id);
     });
 
     it('that does not exist is null, false or gone, never an error', async () => {

@@ -5,7 +5,6 @@ import type { Response } from 'supertest';
 import { startApi, type Api } from '../support/api';
 import { until } from '../support/control-plane';
 import { startFakePrefect } from '../support/fake-prefect';
-import { removeWhere } from '../support/fake-prefect/state';
 import { FAULTS, HOST, Names, OPERATIONS, type Fault, type Network, type Operation } from '../support/fault-matrix';
 import { Gate } from '../support/gate';
 
@@ -40,7 +39,8 @@ beforeAll(async () => {
   const fake = await startFakePrefect();
   const gate = await Gate.before(Number(new URL(fake.apiUrl).port));
   network = { fake, gate, names };
-  api = await startApi({ PREFECT_API_URL: `http://${HOST}:${gate.port}/api` }, { fake });
+  const env = { PREFECT_API_URL: `http://${HOST}:${gate.port}/api`, SLUICE_RECONCILE_SECONDS: '0' };
+  api = await startApi(env, { fake });
 }, 30_000);
 
 afterAll(async () => {
@@ -131,6 +131,7 @@ async function reconcile(): Promise<void> {
   await until(() => api.app.get(OrchestrationGateway).initialized, AGREEMENT_MS);
   await until(async () => {
     await api.sql('UPDATE sluice_control.tombstone SET next_attempt_at = now()');
+    await api.sql(`UPDATE sluice_control.orphan SET first_seen_at = first_seen_at - interval '1 minute'`);
     await api.app.get(Reconciler).runOnce();
     return (await disagreements()).length === 0;
   }, AGREEMENT_MS).catch(() => undefined);
@@ -161,7 +162,6 @@ async function outcomeOf(fault: Fault, ids: Ids): Promise<Outcome> {
   log.mockRestore();
   const [after, found] = [await rowsOf(all), await api.call('get', `/ingestions?name=${encodeURIComponent(title)}`)];
   await fault.end(network);
-  if (fault.denies) removeWhere(network.fake.deployments, (it) => it.name === `ingestion-${ids.delete}`);
   await reconcile();
   const waiting = await api.sql(
     `SELECT id FROM sluice_control.run WHERE ingestion_id = $1 AND status IN ('queued', 'running')`,

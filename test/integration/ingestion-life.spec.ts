@@ -87,7 +87,7 @@ describe('an ingestion with a schedule', () => {
     expect(deploymentOf(made.id)).toMatchObject({
       id: made.prefect_deployment_id,
       description: 'Trips / 100%',
-      tags: ['sluice'],
+      tags: ['sluice', expect.stringMatching(/^sluice:[0-9a-f-]{36}$/)],
       paused: false,
       parameters: { ingestion_id: made.id },
       schedules: [{ slug: 'main', schedule: { cron: '30 14 * * 0', timezone: 'Europe/Paris' } }],

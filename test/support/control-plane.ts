@@ -1,3 +1,4 @@
+import type { Type } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import { DatabaseModule, migrate, rowsOf } from '@sluice/database';
 import {
@@ -27,6 +28,8 @@ export interface ControlPlane {
   recorder: RunRecorder;
   reconciler: Reconciler;
   dataSource: DataSource;
+  /** Any other part of it. */
+  get<T>(part: Type<T>): T;
   sql<Row = Record<string, unknown>>(statement: string, parameters?: unknown[]): Promise<Row[]>;
   close(): Promise<void>;
 }
@@ -71,6 +74,7 @@ export async function startControlPlane(env: Record<string, string> = {}): Promi
     runs: app.get(RunService),
     recorder: app.get(RunRecorder),
     reconciler: app.get(Reconciler),
+    get: (part) => app.get(part),
     sql: (statement, parameters) => rowsOf(dataSource, statement, parameters),
     close: async () => {
       await app.close();

@@ -30,8 +30,6 @@ export interface Fault {
   instead?: Partial<Record<Operation, number>>;
   /** The probe sees it too, and the calls come after it has. */
   seenByProbe?: boolean;
-  /** Prefect denies having what it has, and is believed: a deleted ingestion's deployment is then found only by comparing all there are. */
-  denies?: boolean;
   /** The header of the 503, where Prefect said how long to wait. */
   retryAfter?: string;
 }
@@ -112,7 +110,8 @@ export const FAULTS: readonly Fault[] = [
     instead: ALL_GO_ON,
   },
   answers('404 of another server', 'no_route', 'protocol'),
-  answers('404, all is gone', 'not_found', 'not_initialized', { denies: true }),
+  // Prefect denies having what it has, and is believed: a deleted ingestion's deployment is then found only by comparing all there are.
+  answers('404, all is gone', 'not_found', 'not_initialized'),
   answers('409', 'conflict', '', { ...writes, instead: REFUSED }),
   answers('409 of its database', 'lost_race', 'http_5xx', writes),
   answers('422', 'unprocessable', '', { ...writes, instead: REFUSED }),

@@ -252,6 +252,7 @@ export class Stack {
     const content = {
       ...this.addresses,
       api_key: null,
+      work_pool: this.#settings.env.PREFECT_WORK_POOL || 'sluice',
       pids: Object.fromEntries(this.alive.map((part) => [part, this.#services.get(part)?.pid])),
     };
     await writeFile(this.#stackFile, `${JSON.stringify(content, null, 2)}\n`, { mode: 0o600 });

@@ -40,9 +40,13 @@ export { IngestionService } from './ingestion.service';
 export { PreviewOrders } from './preview-orders';
 export { RunService } from './run.service';
 export { Reconciler } from './reconciler/reconciler';
+export { Reconciliation, type DriftReport, type ReconcileReport } from './reconciler/reconciliation';
+export { DRIFT_ACTIONS, DRIFT_KINDS, type Drift, type DriftAction, type DriftKind } from './reconciler/drift';
+export type { Alarm } from './reconciler/alarm';
+export { Backfill, type BackfillReport, type BackfillStep } from './backfill/backfill';
 export { RunRecorder, type KnownSchema, type RunningOrder } from './run-recorder';
 export { ReconcilerTimer } from './reconciler/reconciler-timer';
-export { IngestionModule, RunRecorderModule } from './ingestion.module';
+export { IngestionCommandsModule, IngestionModule, RunRecorderModule } from './ingestion.module';
 export type * from './types';
 export {
   CHANGED_FILES,

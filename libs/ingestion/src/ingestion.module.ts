@@ -2,6 +2,7 @@ import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { ActiveRuns } from './active-runs';
 import { Agreement } from './agreement';
+import { Backfill } from './backfill/backfill';
 import { CredentialVault } from './credential-vault';
 import { DeploymentSteps } from './deployment-steps';
 import { Drafting } from './drafting';
@@ -11,18 +12,31 @@ import { IngestionChange } from './ingestion-change';
 import { IngestionCreation } from './ingestion-creation';
 import { IngestionReads } from './ingestion-reads';
 import { IngestionRemoval } from './ingestion-removal';
+import { Installation } from './installation';
 import { IngestionService } from './ingestion.service';
 import { LoadedData } from './loaded-data';
 import { ManualRuns } from './manual-runs';
 import { OperationClaims } from './operation-claims';
 import { PreviewOrders } from './preview-orders';
 import { ProcessedFile } from './processed-file.entity';
+import { WholeComparison } from './reconciler/comparison';
+import { DriftRecord } from './reconciler/drift-record';
+import { DriftRepair } from './reconciler/drift-repair';
+import { DriftingRows } from './reconciler/drifting-rows';
+import { DueOrphans } from './reconciler/due-orphans';
 import { DueTombstones } from './reconciler/due-tombstones';
 import { ExpiredClaims } from './reconciler/expired-claims';
+import { FullComparison } from './reconciler/full-comparison';
+import { Housekeeping } from './reconciler/housekeeping';
 import { LostRuns } from './reconciler/lost-runs';
-import { Reconciler } from './reconciler/reconciler';
+import { NeedlessDeployments } from './reconciler/needless-deployments';
+import { Reconciler, RECONCILER_STEPS } from './reconciler/reconciler';
 import { ReconcilerTimer } from './reconciler/reconciler-timer';
+import { Reconciliation } from './reconciler/reconciliation';
+import { StaleMirrors } from './reconciler/stale-mirrors';
+import type { ReconcilerStep } from './reconciler/step';
 import { SuspectedDrift } from './reconciler/suspected-drift';
+import { UnfinishedBusiness } from './reconciler/unfinished-business';
 import { RefreshEstimation } from './refresh-estimation';
 import { RejectedRows } from './rejected-rows';
 import { Run } from './run.entity';
@@ -37,21 +51,35 @@ import { TableSharing } from './table-sharing';
 import { Tombstone } from './tombstone.entity';
 import { Tombstones } from './tombstones';
 
-const SHARED = [OperationClaims, Tombstones, DeploymentSteps, Agreement, Drafting, CredentialVault];
-const RUNS = [RunSettlement, ActiveRuns, RunStarter];
+const SHARED = [Installation, OperationClaims, Tombstones, DeploymentSteps, Agreement, Drafting, CredentialVault];
+const RUNS = [RunSettlement, ActiveRuns, RunStarter, RunRecorder];
 const DATA = [LoadedData, TableSharing, RefreshEstimation];
 const USE_CASES = [IngestionCreation, IngestionChange, IngestionRemoval, ManualRuns, FileHistory, RunCancellation];
 const READS = [IngestionReads, RunReads, RejectedRows];
-const STEPS = [ExpiredClaims, SuspectedDrift, DueTombstones, LostRuns];
-const FRONT = [IngestionService, RunService, PreviewOrders, Reconciler];
+const COMPARING = [UnfinishedBusiness, DriftingRows, NeedlessDeployments, WholeComparison, DriftRecord, DriftRepair];
+/** In this order: what died is freed, what differs is found, then mended. */
+const STEPS = [
+  ...[ExpiredClaims, FullComparison, SuspectedDrift, DueTombstones, DueOrphans],
+  ...[LostRuns, StaleMirrors, Housekeeping],
+];
+const PASS = {
+  provide: RECONCILER_STEPS,
+  inject: STEPS,
+  useFactory: (...steps: ReconcilerStep[]) => steps,
+};
+const FRONT = [IngestionService, RunService, PreviewOrders, Reconciler, Reconciliation, Backfill];
+const ALL = [...SHARED, ...RUNS, ...DATA, ...USE_CASES, ...READS, ...COMPARING, ...STEPS, PASS, ...FRONT];
+/** What begins by itself with the application. */
+const TIMERS = [ReconcilerTimer];
+const ENTITIES = [Ingestion, Run, ProcessedFile, SchemaVersion, Tombstone];
 
 /** The use cases, for the API. Needs `KernelModule`, `DatabaseModule` and `OrchestrationGatewayModule.forApi()`. The reconciler starts and stops with the application. */
-@Module({
-  imports: [TypeOrmModule.forFeature([Ingestion, Run, ProcessedFile, SchemaVersion, Tombstone])],
-  providers: [...SHARED, ...RUNS, ...DATA, ...USE_CASES, ...READS, ...STEPS, ...FRONT, ReconcilerTimer],
-  exports: FRONT,
-})
+@Module({ imports: [TypeOrmModule.forFeature(ENTITIES)], providers: [...ALL, ...TIMERS], exports: FRONT })
 export class IngestionModule {}
+
+/** The same for commands: nothing begins by itself. */
+@Module({ imports: [TypeOrmModule.forFeature(ENTITIES)], providers: ALL, exports: FRONT })
+export class IngestionCommandsModule {}
 
 /** The `RunRecorder` alone, for the flow-runner. Needs `DatabaseModule`; has neither gateway nor reconciler. */
 @Module({ providers: [RunRecorder], exports: [RunRecorder] })

@@ -1,5 +1,5 @@
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
-import { DestinationAdmin, DestinationError, type RejectedRow } from '@sluice/connectors';
+import { DestinationAdmin, DestinationError, type LedgerEntry, type RejectedRow } from '@sluice/connectors';
 import { CONFIG, type Config, DestinationUnavailable } from '@sluice/kernel';
 import type { IngestionRow } from './ingestion.entity';
 
@@ -34,6 +34,11 @@ export class LoadedData implements OnApplicationShutdown {
 
   rejectedRows(ingestionId: string, request: RejectedRowsRequest): Promise<RejectedRow[]> {
     return reached(this.admin.rejectedRows(ingestionId, request));
+  }
+
+  /** What the ledger holds, in the order of load ids, after the load `after`. */
+  ledgerSince(ingestionId: string, after: string | null, limit: number): Promise<LedgerEntry[]> {
+    return reached(this.admin.ledgerSince(ingestionId, after, limit));
   }
 
   async onApplicationShutdown(): Promise<void> {

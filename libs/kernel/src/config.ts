@@ -45,6 +45,8 @@ const environment = z.object({
     .min(1)
     .default('.')
     .transform((path) => resolve(path)),
+  /** Seconds between two whole comparisons of all ingestions with all deployments in Prefect. */
+  SLUICE_RECONCILE_SECONDS: wholeNumber(60, 0, 86_400),
   /** Folders below which local files may be read, separated by `:`. */
   SLUICE_FILE_ROOTS: z
     .string()

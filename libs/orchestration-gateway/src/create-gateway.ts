@@ -20,6 +20,8 @@ export type GatewayConfig = PrefectConfig &
 export interface GatewayOptions {
   /** Milliseconds between two probes while Prefect is usable; default 5,000. For tests. */
   probeEveryMs?: number;
+  /** The work pool's command is left as it is found; default false. For programs whose own settings are not those of the API. */
+  leavesPool?: boolean;
 }
 
 /** For a process that waits through outages: no circuit breaker stands between it and Prefect. */
@@ -30,10 +32,10 @@ export function createClient(config: PrefectConfig, clock: Clock): PrefectClient
 /** A gateway that does nothing in the background until its `onApplicationBootstrap`. */
 export function createGateway(config: GatewayConfig, clock: Clock, options: GatewayOptions = {}): OrchestrationGateway {
   const prefect = new PrefectClient(serversOf(config), clock);
-  const deployments = new Deployments(prefect, bootstrapOf(prefect, config));
+  const deployments = new Deployments(prefect, bootstrapOf(prefect, config, options));
   const flowRuns = new FlowRuns(prefect, clock);
   const scheduler = new SchedulerCheck(prefect, new Canary(prefect), clock);
-  const probes = { probe: proberOf(prefect, config), scheduler: () => scheduler.look() };
+  const probes = { probe: proberOf(prefect, config, options), scheduler: () => scheduler.look() };
   const watch = new Watch(probes, clock, options.probeEveryMs ?? PROBE_EVERY_MS);
   const nextRuns = new NextRuns(flowRuns, prefect, clock, () => watch.knowsDown);
   return new OrchestrationGateway({ prefect, deployments, flowRuns, nextRuns, watch });
@@ -46,15 +48,15 @@ function serversOf({ PREFECT_API_URL, PREFECT_API_AUTH_STRING }: PrefectConfig):
   return new Servers([server(first), ...others.map(server)]);
 }
 
-function bootstrapOf(prefect: PrefectClient, config: GatewayConfig): Bootstrap {
+function bootstrapOf(prefect: PrefectClient, config: GatewayConfig, { leavesPool = false }: GatewayOptions): Bootstrap {
   const start = { command: config.SLUICE_RUNNER_COMMAND, workingDir: config.SLUICE_RUNNER_WORKING_DIR };
-  return new Bootstrap(prefect, config.PREFECT_WORK_POOL, start);
+  return new Bootstrap(prefect, config.PREFECT_WORK_POOL, start, leavesPool);
 }
 
-function proberOf(prefect: PrefectClient, config: GatewayConfig) {
+function proberOf(prefect: PrefectClient, config: GatewayConfig, options: GatewayOptions) {
   const probes = prefect.servers.all.map((server) => {
     const only = prefect.at(server);
-    const bootstrap = bootstrapOf(only, config);
+    const bootstrap = bootstrapOf(only, config, options);
     return new ServerProbe(server, () => probe(only, bootstrap));
   });
   return () => probeAll(probes, () => prefect.servers.good);

@@ -14,9 +14,11 @@ export { deploymentName } from './names';
 export type {
   Deployment,
   DeploymentSpec,
+  Difference,
   FlowRun,
   FlowRunOutcome,
   FlowRunPhase,
+  HeldDeployment,
   LogLine,
   OrchestrationStatus,
   Timetable,

@@ -6,6 +6,7 @@ export const TAG = 'sluice';
 export const CANARY = 'sluice-canary';
 
 const PREFIX = 'ingestion-';
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 export function deploymentName(ingestionId: string): string {
   return `${PREFIX}${ingestionId}`;
@@ -14,7 +15,16 @@ export function deploymentName(ingestionId: string): string {
 /** The ingestion a deployment's name stands for; `null` when the name is not one of ours. */
 export function ingestionIdOf(name: string): string | null {
   const id = name.slice(PREFIX.length);
-  return name.startsWith(PREFIX) && /^[0-9a-f-]{36}$/.test(id) ? id : null;
+  return name.startsWith(PREFIX) && UUID.test(id) ? id : null;
+}
+
+/** The tag that tells installations apart which share a Prefect. */
+export function installationTag(installation: string): string {
+  return `${TAG}:${installation}`;
+}
+
+export function isInstallationTag(tag: string): boolean {
+  return tag.startsWith(`${TAG}:`);
 }
 
 export function idempotencyKey(runId: string): string {

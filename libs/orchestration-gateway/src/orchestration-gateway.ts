@@ -5,7 +5,7 @@ import { removeDeployment } from './api/removal';
 import type { Watch } from './api/watch';
 import type { PrefectClient } from './prefect/client';
 import { unavailable } from './prefect/failures';
-import type { Deployment, DeploymentSpec, FlowRun, LogLine, OrchestrationStatus } from './types';
+import type { Deployment, DeploymentSpec, FlowRun, HeldDeployment, LogLine, OrchestrationStatus } from './types';
 
 /** The parts a gateway is made of; `createGateway` puts them together. */
 export interface GatewayParts {
@@ -94,9 +94,24 @@ export class OrchestrationGateway {
     return this.parts.flowRuns.logs(flowRunId, page);
   }
 
-  /** All deployments with the tag `sluice`. One deleted or made meanwhile may be missing: ask again by id before acting on an absence. */
-  listDeployments(): Promise<Deployment[]> {
-    return this.parts.deployments.list();
+  /** From now on deployments are marked as this installation's, and told apart from those of others in the same Prefect. */
+  speakFor(installation: string): void {
+    this.parts.deployments.installation = installation;
+  }
+
+  /** Deployments marked as ours, page by page in the order of their names. One deleted or made meanwhile may be missing, one may come twice. Needs `speakFor`. */
+  deploymentPages(): AsyncGenerator<HeldDeployment[]> {
+    return this.parts.deployments.pages();
+  }
+
+  /** The deployments `ingestion-<id>` of these ingestions, whoever's they are; 200 ids at most. */
+  deploymentsOf(ingestionIds: readonly string[]): Promise<HeldDeployment[]> {
+    return this.parts.deployments.ofIngestions(ingestionIds);
+  }
+
+  /** Deployments of Sluice that are not marked as ours: some of them, if there are any. */
+  strangers(): Promise<HeldDeployment[]> {
+    return this.parts.deployments.strangers();
   }
 
   onApplicationBootstrap(): void {

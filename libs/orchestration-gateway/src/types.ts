@@ -27,6 +27,22 @@ export interface Deployment {
   paused: boolean;
 }
 
+/** Something of a deployment that is not as its spec says. The field is in Sluice's words. */
+export interface Difference {
+  field:
+    'timetable' | 'paused' | 'work_pool' | 'tags' | 'ingestion_id' | 'enforce_parameter_schema' | 'other_schedules';
+  expected: unknown;
+  found: unknown;
+}
+
+/** A deployment that is to be compared. */
+export interface HeldDeployment extends Deployment {
+  /** Whose it is by its tags: `unmarked` ones were made before installations were told apart, or somebody took the tag away. */
+  owner: 'ours' | 'unmarked' | 'other';
+  /** What a change would have to do; a stale title is no difference. */
+  differences(spec: DeploymentSpec): Difference[];
+}
+
 /** Where a flow run stands, in Sluice's words. Terminal: completed, failed, crashed, cancelled. */
 export type FlowRunPhase =
   'scheduled' | 'pending' | 'running' | 'paused' | 'cancelling' | 'completed' | 'failed' | 'crashed' | 'cancelled';

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { Cron } from 'croner';
 import { z } from 'zod';
-import { Refusal, notFound, page, parse, type Reply } from './reply';
+import { Refusal, anyOf, matches, notFound, page, parse, type Reply } from './reply';
 import { CANARY, removeWhere, type FakeDeployment, type FakeSchedule, type FakeStore } from './state';
 
 const cronSchedule = z
@@ -85,16 +85,19 @@ export function readDeploymentByName(store: FakeStore, flowName: string, name: s
 }
 
 const filterSchema = z.object({
-  deployments: z.object({ tags: z.object({ all_: z.array(z.string()) }).optional() }).optional(),
+  deployments: z.object({ tags: z.object({ all_: z.array(z.string()) }).optional(), name: anyOf }).optional(),
+  flows: z.object({ name: anyOf }).optional(),
   sort: z.enum(['NAME_ASC', 'CREATED_DESC', 'UPDATED_DESC', 'NAME_DESC']).default('NAME_ASC'),
   ...page,
 });
 
 export function filterDeployments(store: FakeStore, body: unknown): Reply {
-  const { deployments, sort, offset, limit } = parse(filterSchema, body);
+  const { deployments, flows, sort, offset, limit } = parse(filterSchema, body);
   const tags = deployments?.tags?.all_ ?? [];
+  const flowName = (id: string) => store.flows.find((flow) => flow.id === id)?.name ?? null;
   const found = store.allDeployments
-    .filter((item) => tags.every((tag) => item.tags.includes(tag)))
+    .filter((item) => tags.every((tag) => item.tags.includes(tag)) && matches(deployments?.name, item.name))
+    .filter((item) => matches(flows?.name, flowName(item.flow_id)))
     .sort((a, b) => a.name.localeCompare(b.name));
   if (sort === 'UPDATED_DESC') found.sort((a, b) => b.updated.localeCompare(a.updated));
   return { status: 200, body: found.slice(offset, offset + limit) };

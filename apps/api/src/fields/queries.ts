@@ -41,6 +41,11 @@ export class ForgetFilesQuery {
   confirm?: string;
 }
 
+export class ReconcileQuery {
+  @QueryFlagField({ description: 'As in the body. Where the two differ it is a dry run.' })
+  dry_run?: string;
+}
+
 /** Whether a flag of a query is set. */
 export function isSet(flag: string | undefined): boolean {
   return flag === 'true';

@@ -22,6 +22,7 @@ ALTER TABLE sluice_control.run
   ADD COLUMN planned_at          timestamptz(3),
   ADD COLUMN cancel_requested_at timestamptz(3),
   ADD COLUMN retry_of            uuid;
+CREATE INDEX run_broken_off ON sluice_control.run (ended_at, id) WHERE status IN ('failed', 'cancelled', 'crashed');
 `;
 
 /** A client's key for one call. `holder`: who works on it now; without it the answer (`resource_id`, `answer`) is final until `expires_at`. */
@@ -60,9 +61,37 @@ CREATE INDEX event_due ON sluice_control.event (next_attempt_at) WHERE delivered
 CREATE INDEX event_newest ON sluice_control.event (created_at DESC, id DESC);
 `;
 
+/**
+ * Who we are in a Prefect that several installations share: the id stands in the tags of our deployments. Made when it is first needed, never by a
+ * migration, so that no two databases have the same. `alarm`: why the reconciler removes nothing from Prefect; null while it may.
+ */
+const INSTALLATION = `
+CREATE TABLE sluice_control.installation (
+  one         boolean        PRIMARY KEY DEFAULT true,
+  id          uuid           NOT NULL DEFAULT gen_random_uuid(),
+  alarm       text,
+  alarm_since timestamptz(3),
+  created_at  timestamptz(3) NOT NULL DEFAULT now(),
+  CONSTRAINT installation_is_one CHECK (one),
+  CONSTRAINT installation_alarm_is_whole CHECK (num_nulls(alarm, alarm_since) IN (0, 2))
+);
+`;
+
+/** Deployments of ours in Prefect that no ingestion goes with, since when, and whether a person said that they may go in spite of the alarm. */
+const ORPHAN = `
+CREATE TABLE sluice_control.orphan (
+  deployment_id uuid           PRIMARY KEY,
+  ingestion_id  uuid           NOT NULL,
+  forced        boolean        NOT NULL DEFAULT false,
+  first_seen_at timestamptz(3) NOT NULL DEFAULT now(),
+  last_seen_at  timestamptz(3) NOT NULL DEFAULT now()
+);
+CREATE INDEX orphan_longest ON sluice_control.orphan (first_seen_at);
+`;
+
 export class UnderFaults1766000000000 implements MigrationInterface {
   async up(runner: QueryRunner): Promise<void> {
-    for (const sql of [INGESTION, RUN, IDEMPOTENCY, EVENT]) await runner.query(sql);
+    for (const sql of [INGESTION, RUN, IDEMPOTENCY, EVENT, INSTALLATION, ORPHAN]) await runner.query(sql);
   }
 
   down(): Promise<void> {

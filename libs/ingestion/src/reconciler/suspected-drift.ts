@@ -1,24 +1,33 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
+import { Conflict, IngestionNotFound, OrchestrationUnavailable } from '@sluice/kernel';
 import { rowsOf } from '@sluice/database';
 import { OrchestrationGateway } from '@sluice/orchestration-gateway';
 import { DataSource } from 'typeorm';
 import { deploymentSpec } from '../deployment-steps';
+import { messageOf } from '../faults';
 import { type Claim, OperationClaims } from '../operation-claims';
 import type { ReconcilerStep } from './step';
 
-const A_FEW = 5;
+/** More than of what is removed: bringing a deployment to its row takes nothing away. */
+const PER_PASS = 20;
+const REMOVALS_PER_PASS = 5;
 
+/** At random, so that some that cannot be mended do not hide the others. */
 const SUSPECTED = `
-SELECT id FROM sluice_control.ingestion WHERE drift_suspected AND operation_id IS NULL AND status <> 'provisioning'
-ORDER BY random() LIMIT $1`;
+WITH due AS (
+  SELECT id, prefect_deployment_id IS NULL AS removal, row_number() OVER (PARTITION BY prefect_deployment_id IS NULL ORDER BY random()) AS place
+  FROM sluice_control.ingestion WHERE drift_suspected AND operation_id IS NULL AND status <> 'provisioning'
+)
+SELECT id FROM due WHERE place <= CASE WHEN removal THEN ${REMOVALS_PER_PASS} ELSE ${PER_PASS} END`;
 
 const CLEAR = `
 UPDATE sluice_control.ingestion SET drift_suspected = false, prefect_deployment_id = $3 WHERE id = $1 AND operation_id = $2`;
 
-/** Ingestions whose last operation could not be brought to an end in Prefect: the row wins, since its caller never got a 200. */
+/** Ingestions that may differ from their deployment: the last operation could not be brought to an end, or a comparison saw it. The row wins. */
 @Injectable()
 export class SuspectedDrift implements ReconcilerStep {
   readonly name = 'suspected drift';
+  private readonly logger = new Logger(SuspectedDrift.name);
 
   constructor(
     private readonly dataSource: DataSource,
@@ -29,23 +38,42 @@ export class SuspectedDrift implements ReconcilerStep {
   async run(): Promise<string[]> {
     if (!this.gateway.initialized) return [];
     const done: string[] = [];
-    for (const { id } of await rowsOf<{ id: string }>(this.dataSource, SUSPECTED, [A_FEW])) {
-      done.push(await this.claims.hold(id, 'repair', (claim) => this.repair(claim)));
-    }
+    for (const { id } of await rowsOf<{ id: string }>(this.dataSource, SUSPECTED)) done.push(...(await this.mend(id)));
     return done;
+  }
+
+  /** One that is being operated on, or cannot be mended, keeps its mark and does not stop the others. Errors: `OrchestrationUnavailable`. */
+  private async mend(id: string): Promise<string[]> {
+    try {
+      return [await this.claims.hold(id, 'repair', (claim) => this.repair(claim))];
+    } catch (error) {
+      if (error instanceof OrchestrationUnavailable) throw error;
+      if (!(error instanceof Conflict || error instanceof IngestionNotFound))
+        this.logger.warn(
+          `Deployment of ingestion ${id} cannot be brought to what the ingestion says: ${messageOf(error)}`,
+        );
+      return [];
+    }
   }
 
   private async repair(claim: Claim): Promise<string> {
     const { id, prefect_deployment_id } = claim.row;
-    if (!prefect_deployment_id) {
-      await this.gateway.removeDeployment(id);
-      await this.clear(claim, null);
-      return `Removed the deployment of ingestion ${id}, which has no schedule`;
+    const [held] = await this.gateway.deploymentsOf([id]);
+    if (held?.owner === 'other') {
+      await this.clear(claim, prefect_deployment_id);
+      return `Left the deployment of ingestion ${id} alone: another installation has marked it`;
     }
+    if (prefect_deployment_id) return this.bring(claim, prefect_deployment_id);
+    if (held) await this.gateway.removeDeployment(id);
+    await this.clear(claim, null);
+    return `${held ? 'Removed the' : 'There is no'} deployment of ingestion ${id}, which has no schedule`;
+  }
+
+  private async bring(claim: Claim, deploymentId: string): Promise<string> {
     const spec = deploymentSpec(claim.row);
-    const found = await this.gateway.changeDeployment(prefect_deployment_id, spec);
-    await this.clear(claim, found ? prefect_deployment_id : (await this.gateway.upsertDeployment(spec)).id);
-    return `${found ? 'Compared' : 'Made again'} the deployment of ingestion ${id}: it is as the ingestion says`;
+    const found = await this.gateway.changeDeployment(deploymentId, spec);
+    await this.clear(claim, found ? deploymentId : (await this.gateway.upsertDeployment(spec)).id);
+    return `${found ? 'Compared' : 'Made again'} the deployment of ingestion ${claim.row.id}: it is as the ingestion says`;
   }
 
   private async clear(claim: Claim, deploymentId: string | null): Promise<void> {

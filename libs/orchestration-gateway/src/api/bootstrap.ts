@@ -12,6 +12,7 @@ export class Bootstrap {
     private readonly prefect: PrefectClient,
     readonly pool: string,
     private readonly start: RunnerStart,
+    private readonly leavesPool = false,
   ) {}
 
   /** The id of the flow `run-ingestion`, made when it is missing. Never remembered: somebody may delete the flow and it comes back with another id. */
@@ -24,7 +25,7 @@ export class Bootstrap {
   /** A pool of another type (docker, kubernetes) is its owner's own set-up and left alone. */
   async ensurePool(budget: Budget): Promise<void> {
     const pool = (await this.prefect.find(routes.readPool(this.pool), budget)) ?? (await this.#createPool(budget));
-    if (pool.type !== POOL_TYPE || startsRunner(pool.base_job_template, this.start)) return;
+    if (this.leavesPool || pool.type !== POOL_TYPE || startsRunner(pool.base_job_template, this.start)) return;
     await this.prefect.send(routes.patchPool(this.pool, withRunner(pool.base_job_template, this.start)), budget);
   }
 

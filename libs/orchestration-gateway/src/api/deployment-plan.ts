@@ -1,7 +1,15 @@
-import { SCHEDULE_SLUG, TAG, deploymentName } from '../names';
+import { isDeepStrictEqual } from 'node:util';
+import { SCHEDULE_SLUG, TAG, deploymentName, installationTag, isInstallationTag } from '../names';
 import type { DeploymentCreate, DeploymentUpdate, WireDeployment } from '../prefect/wire';
 import { deploymentOf } from '../prefect/words';
-import type { DeploymentSpec, Timetable } from '../types';
+import type { DeploymentSpec, Difference, Timetable } from '../types';
+
+/** What all our deployments have in common. */
+export interface Common {
+  pool: string;
+  /** Whose they are; `null`: nobody tells installations apart. */
+  installation: string | null;
+}
 
 /** What must be done so that a deployment is as its spec says. */
 export interface DeploymentPlan {
@@ -13,16 +21,43 @@ export interface DeploymentPlan {
   paused: boolean | null;
 }
 
-export function planFor(now: WireDeployment, spec: DeploymentSpec, pool: string): DeploymentPlan {
-  const differences = { ...scheduleDifference(now, spec.timetable), ...fieldDifferences(now, spec, pool) };
+export function planFor(now: WireDeployment, spec: DeploymentSpec, common: Common): DeploymentPlan {
+  const differences = { ...scheduleDifference(now, spec.timetable), ...fieldDifferences(now, spec, common) };
   const patch = { ...differences, description: spec.title };
   return {
-    dropSchedules: now.schedules
-      .filter((item) => item.slug !== SCHEDULE_SLUG || !spec.timetable)
-      .map((item) => item.id),
+    dropSchedules: needless(now, spec).map((item) => item.id),
     patch: Object.keys(differences).length === 0 ? null : patch,
     paused: now.paused === spec.paused ? null : spec.paused,
   };
+}
+
+/** The same comparison, told: empty when the plan has nothing to do. */
+export function differencesOf(now: WireDeployment, spec: DeploymentSpec, common: Common): Difference[] {
+  const { timetable, paused } = deploymentOf(now);
+  const others = needless(now, spec).filter(
+    (item) => item.slug !== SCHEDULE_SLUG || !item.active || timetable === null,
+  );
+  const all: Difference[] = [
+    { field: 'timetable', expected: spec.timetable, found: timetable },
+    { field: 'paused', expected: spec.paused, found: paused },
+    { field: 'work_pool', expected: common.pool, found: now.work_pool_name },
+    { field: 'tags', expected: tagsFor(now.tags, common.installation), found: now.tags },
+    { field: 'ingestion_id', expected: spec.ingestionId, found: now.parameters['ingestion_id'] ?? null },
+    { field: 'enforce_parameter_schema', expected: false, found: now.enforce_parameter_schema },
+    { field: 'other_schedules', expected: [], found: others.map((item) => item.schedule.cron ?? item.id) },
+  ];
+  return all.filter(({ expected, found }) => !isDeepStrictEqual(expected, found));
+}
+
+/** Schedules that nobody of ours made, and ours when there is no timetable. */
+function needless(now: WireDeployment, spec: DeploymentSpec): WireDeployment['schedules'] {
+  return now.schedules.filter((item) => item.slug !== SCHEDULE_SLUG || !spec.timetable);
+}
+
+/** All there are, and ours. A deployment that carries the tag of another installation is not claimed. */
+function tagsFor(tags: readonly string[], installation: string | null): string[] {
+  const mark = installation === null || tags.some(isInstallationTag) ? [] : [installationTag(installation)];
+  return [...new Set([...tags, TAG, ...mark])];
 }
 
 function scheduleDifference(now: WireDeployment, wanted: Timetable | null): DeploymentUpdate {
@@ -32,22 +67,23 @@ function scheduleDifference(now: WireDeployment, wanted: Timetable | null): Depl
   return { schedules: [{ ...scheduleFor(wanted), parameters }] };
 }
 
-function fieldDifferences(now: WireDeployment, spec: DeploymentSpec, pool: string): DeploymentUpdate {
+function fieldDifferences(now: WireDeployment, spec: DeploymentSpec, common: Common): DeploymentUpdate {
   const differences: DeploymentUpdate = {};
-  if (now.work_pool_name !== pool) differences.work_pool_name = pool;
-  if (!now.tags.includes(TAG)) differences.tags = [...now.tags, TAG];
+  const tags = tagsFor(now.tags, common.installation);
+  if (now.work_pool_name !== common.pool) differences.work_pool_name = common.pool;
+  if (!isDeepStrictEqual(now.tags, tags)) differences.tags = tags;
   if (now.parameters['ingestion_id'] !== spec.ingestionId) differences.parameters = { ingestion_id: spec.ingestionId };
   if (now.enforce_parameter_schema) differences.enforce_parameter_schema = false;
   return differences;
 }
 
-export function creationOf(spec: DeploymentSpec, flowId: string, pool: string): DeploymentCreate {
+export function creationOf(spec: DeploymentSpec, flowId: string, common: Common): DeploymentCreate {
   return {
     name: deploymentName(spec.ingestionId),
     flow_id: flowId,
-    work_pool_name: pool,
+    work_pool_name: common.pool,
     description: spec.title,
-    tags: [TAG],
+    tags: tagsFor([], common.installation),
     parameters: { ingestion_id: spec.ingestionId },
     enforce_parameter_schema: false,
     paused: spec.paused,

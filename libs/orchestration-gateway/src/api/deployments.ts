@@ -1,14 +1,14 @@
 import { OrchestrationUnavailable, type OrchestrationReason } from '@sluice/kernel';
-import { TAG, deploymentName } from '../names';
+import { TAG, deploymentName, installationTag, isInstallationTag } from '../names';
 import type { Budget } from '../prefect/budget';
 import type { PrefectClient } from '../prefect/client';
 import { unavailable } from '../prefect/failures';
 import * as routes from '../prefect/routes';
 import type { WireDeployment } from '../prefect/wire';
 import { deploymentOf } from '../prefect/words';
-import type { Deployment, DeploymentSpec } from '../types';
+import type { Deployment, DeploymentSpec, HeldDeployment } from '../types';
 import type { Bootstrap } from './bootstrap';
-import { creationOf, planFor } from './deployment-plan';
+import { type Common, creationOf, differencesOf, planFor } from './deployment-plan';
 
 const PAGE = 200;
 /** Pages overlap, so that a deployment deleted between two pages does not hide one that is still there. */
@@ -20,6 +20,9 @@ const SECOND_LOOK_MS = 1_000;
 const AMBIGUOUS: ReadonlySet<OrchestrationReason> = new Set(['timeout', 'reset', 'http_5xx', 'protocol']);
 
 export class Deployments {
+  /** Whose deployments ours are; `null` until somebody says. */
+  installation: string | null = null;
+
   constructor(
     private readonly prefect: PrefectClient,
     private readonly bootstrap: Bootstrap,
@@ -30,13 +33,27 @@ export class Deployments {
     return found && deploymentOf(found);
   }
 
-  async list(): Promise<Deployment[]> {
-    const found = new Map<string, Deployment>();
+  /** Those marked as this installation's, page by page. One may come twice; one made or deleted meanwhile may be missing. */
+  async *pages(): AsyncGenerator<HeldDeployment[]> {
     for (let offset = 0; ; offset += PAGE - OVERLAP) {
-      const page = await this.prefect.send(routes.filterDeployments(TAG, offset, PAGE));
-      for (const wire of page) found.set(wire.id, deploymentOf(wire));
-      if (page.length < PAGE) return [...found.values()];
+      const page = await this.prefect.send(routes.filterDeployments(this.#ours, offset, PAGE));
+      yield page.map((wire) => this.#held(wire));
+      if (page.length < PAGE) return;
     }
+  }
+
+  /** By their names, whoever's they are; 200 at most. */
+  async ofIngestions(ingestionIds: readonly string[]): Promise<HeldDeployment[]> {
+    if (ingestionIds.length === 0) return [];
+    const filter = { name: { any_: ingestionIds.map(deploymentName) } };
+    const page = await this.prefect.send(routes.filterDeployments(filter, 0, PAGE));
+    return page.map((wire) => this.#held(wire));
+  }
+
+  /** Of other installations, or marked as nobody's: the first few. */
+  async strangers(): Promise<HeldDeployment[]> {
+    const page = await this.prefect.send(routes.filterDeployments({ tags: { all_: [TAG] } }, 0, PAGE));
+    return page.map((wire) => this.#held(wire)).filter(({ owner }) => owner !== 'ours');
   }
 
   async upsert(spec: DeploymentSpec): Promise<Deployment> {
@@ -60,10 +77,26 @@ export class Deployments {
     return (await this.prefect.find(route)) !== null;
   }
 
+  get #ours() {
+    if (this.installation === null) throw new Error('Nobody has said for which installation the gateway speaks.');
+    return { tags: { all_: [installationTag(this.installation)] } };
+  }
+
+  get #common(): Common {
+    return { pool: this.bootstrap.pool, installation: this.installation };
+  }
+
+  #held(wire: WireDeployment): HeldDeployment {
+    const marks = wire.tags.filter(isInstallationTag);
+    const isOurs = this.installation !== null && marks.includes(installationTag(this.installation));
+    const owner = isOurs ? 'ours' : marks.length > 0 ? 'other' : 'unmarked';
+    return { ...deploymentOf(wire), owner, differences: (spec) => differencesOf(wire, spec, this.#common) };
+  }
+
   /** False: the deployment vanished meanwhile. A pause comes first and a resume last, so that no run is planned in between. */
   async #bringTo(known: WireDeployment, spec: DeploymentSpec, budget: Budget): Promise<boolean> {
     const { id } = known;
-    const plan = planFor(known, spec, this.bootstrap.pool);
+    const plan = planFor(known, spec, this.#common);
     if (plan.paused && !(await this.prefect.find(routes.pauseDeployment(id), budget))) return false;
     for (const schedule of plan.dropSchedules) await this.prefect.find(routes.removeSchedule(id, schedule), budget);
     if (plan.patch && !(await this.prefect.find(routes.patchDeployment(id, plan.patch), budget))) return false;
@@ -72,7 +105,7 @@ export class Deployments {
 
   async #create(spec: DeploymentSpec, budget: Budget): Promise<WireDeployment> {
     const flowId = await this.bootstrap.ensureFlow(budget);
-    const creation = creationOf(spec, flowId, this.bootstrap.pool);
+    const creation = creationOf(spec, flowId, this.#common);
     return (await this.#post(creation, budget)) ?? (await this.#createWithPool(creation, budget));
   }
 

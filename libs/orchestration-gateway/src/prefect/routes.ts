@@ -46,10 +46,15 @@ export const removeSchedule = (id: string, scheduleId: string) =>
   remove(path`/deployments/${id}/schedules/${scheduleId}`);
 export const pauseDeployment = (id: string) => post(path`/deployments/${id}/pause_deployment`, undefined, wire.done);
 export const resumeDeployment = (id: string) => post(path`/deployments/${id}/resume_deployment`, undefined, wire.done);
-export const filterDeployments = (tag: string, offset: number, limit: number) =>
+export interface DeploymentFilter {
+  tags?: { all_: string[] };
+  name?: { any_: string[] };
+}
+/** Of our flow, by name. */
+export const filterDeployments = (deployments: DeploymentFilter, offset: number, limit: number) =>
   post(
     '/deployments/filter',
-    { deployments: { tags: { all_: [tag] } }, sort: 'NAME_ASC', offset, limit },
+    { deployments, flows: { name: { any_: [FLOW_NAME] } }, sort: 'NAME_ASC', offset, limit },
     z.array(wire.deployment),
   );
 

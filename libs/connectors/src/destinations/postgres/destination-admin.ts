@@ -1,8 +1,9 @@
 import type { Client } from 'pg';
 import type { Secret } from '@sluice/kernel';
 import type { LoadErrorType } from '../../errors';
-import type { TableName } from '../destination';
+import type { LedgerEntry, TableName } from '../destination';
 import { connect, transaction } from './connect';
+import { ledgerSince } from './ledger';
 import { isPrepared, prepare } from './own-schema';
 import { disclaimTable } from './own-tables';
 import { asDefinitionError, asDestinationError } from './pg-errors';
@@ -109,6 +110,15 @@ export class DestinationAdmin {
       await prepare(client);
       const values = [ingestionId, runId ?? null, path ?? null, after ?? '0', limit];
       return (await client.query<RejectedRow>(REJECTED, values)).rows;
+    });
+  }
+
+  /** Which files are in, in the order of their load ids: `limit` of them after the load `after` (`null`: from the first). */
+  ledgerSince(ingestionId: string, after: string | null, limit: number): Promise<LedgerEntry[]> {
+    return this.connected(`sluice ledger ${ingestionId}`, async (client) => {
+      if (!(await isPrepared(client))) return [];
+      await prepare(client);
+      return ledgerSince(client, ingestionId, after, limit);
     });
   }
 

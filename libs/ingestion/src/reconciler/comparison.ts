@@ -1,0 +1,68 @@
+import { Injectable } from '@nestjs/common';
+import { rowsOf } from '@sluice/database';
+import { OrchestrationGateway } from '@sluice/orchestration-gateway';
+import { DataSource } from 'typeorm';
+import { Installation } from '../installation';
+import { type Alarm, alarmOf } from './alarm';
+import { type Drift, GUARDED } from './drift';
+import { DriftingRows } from './drifting-rows';
+import { NeedlessDeployments } from './needless-deployments';
+import { UnfinishedBusiness } from './unfinished-business';
+
+/** So many disagreements are listed; all of them are counted. */
+export const LISTED = 1_000;
+
+export interface Comparison {
+  drifts: Drift[];
+  total: number;
+  /** How many deployments in Prefect are ours. */
+  deployments: number;
+  alarm: Alarm | null;
+}
+
+/** Compares all ingestions with all deployments of ours, in bounded memory. Writes nothing. Errors: `OrchestrationUnavailable`. */
+@Injectable()
+export class WholeComparison {
+  constructor(
+    private readonly dataSource: DataSource,
+    private readonly gateway: OrchestrationGateway,
+    private readonly installation: Installation,
+    private readonly rows: DriftingRows,
+    private readonly needless: NeedlessDeployments,
+    private readonly unfinished: UnfinishedBusiness,
+  ) {}
+
+  /** `forced`: orphans that a person has condemned do not raise the alarm. */
+  async run(forced: ReadonlySet<string> = new Set()): Promise<Comparison> {
+    await this.installation.recall();
+    const tally = new Tally(forced);
+    tally.add(await this.unfinished.find());
+    for await (const drifts of this.rows.pages()) tally.add(drifts);
+    for await (const { looked, drifts } of this.needless.pages()) {
+      tally.deployments += looked;
+      tally.add(drifts);
+    }
+    const { drifts, total, deployments, removals } = tally;
+    const strangers = deployments === 0 && (await this.isEmpty()) ? (await this.gateway.strangers()).length : 0;
+    return { drifts, total, deployments, alarm: alarmOf({ removals, deployments, strangers }) };
+  }
+
+  private async isEmpty(): Promise<boolean> {
+    return (await rowsOf(this.dataSource, 'SELECT 1 FROM sluice_control.ingestion LIMIT 1')).length === 0;
+  }
+}
+
+class Tally {
+  readonly drifts: Drift[] = [];
+  total = 0;
+  deployments = 0;
+  removals = 0;
+
+  constructor(private readonly forced: ReadonlySet<string>) {}
+
+  add(drifts: readonly Drift[]): void {
+    this.total += drifts.length;
+    this.removals += drifts.filter((it) => GUARDED.has(it.kind) && !this.forced.has(it.deploymentId ?? '')).length;
+    this.drifts.push(...drifts.slice(0, LISTED - this.drifts.length));
+  }
+}
