@@ -6,14 +6,17 @@ import { CredentialVault } from './credential-vault';
 import { DeploymentSteps } from './deployment-steps';
 import { Drafting } from './drafting';
 import { FileHistory } from './file-history';
+import { IdempotencyKeys } from './idempotency-keys';
 import { Ingestion } from './ingestion.entity';
 import { IngestionChange } from './ingestion-change';
 import { IngestionCreation } from './ingestion-creation';
 import { IngestionReads } from './ingestion-reads';
 import { IngestionRemoval } from './ingestion-removal';
 import { IngestionService } from './ingestion.service';
+import { KeyedStarts } from './keyed-starts';
 import { LoadedData } from './loaded-data';
 import { ManualRuns } from './manual-runs';
+import { NewIngestions } from './new-ingestions';
 import { OperationClaims } from './operation-claims';
 import { PreviewOrders } from './preview-orders';
 import { ProcessedFile } from './processed-file.entity';
@@ -37,10 +40,18 @@ import { TableSharing } from './table-sharing';
 import { Tombstone } from './tombstone.entity';
 import { Tombstones } from './tombstones';
 
-const SHARED = [OperationClaims, Tombstones, DeploymentSteps, Agreement, Drafting, CredentialVault];
-const RUNS = [RunSettlement, ActiveRuns, RunStarter];
+const SHARED = [OperationClaims, Tombstones, DeploymentSteps, Agreement, Drafting, CredentialVault, IdempotencyKeys];
+const RUNS = [RunSettlement, ActiveRuns, RunStarter, KeyedStarts];
 const DATA = [LoadedData, TableSharing, RefreshEstimation];
-const USE_CASES = [IngestionCreation, IngestionChange, IngestionRemoval, ManualRuns, FileHistory, RunCancellation];
+const USE_CASES = [
+  NewIngestions,
+  IngestionCreation,
+  IngestionChange,
+  IngestionRemoval,
+  ManualRuns,
+  FileHistory,
+  RunCancellation,
+];
 const READS = [IngestionReads, RunReads, RejectedRows];
 const STEPS = [ExpiredClaims, SuspectedDrift, DueTombstones, LostRuns];
 const FRONT = [IngestionService, RunService, PreviewOrders, Reconciler];
