@@ -72,7 +72,7 @@ export class IdempotencyKeys {
 
   /** Errors: `Conflict` (another body, still under way, or what was made is gone), and those of `work`. */
   async once<T>(call: KeyedCall, work: Repeatable<T>): Promise<T> {
-    if (!hasKey(call)) return work.make({ resourceId: randomUUID(), assert: async () => undefined });
+    if (!hasKey(call)) return work.make({ resourceId: randomUUID(), assert: () => Promise.resolve() });
     const [holder, resourceId] = [randomUUID(), randomUUID()];
     const digest = this.vault.digest(sortedJson(call.body));
     const taken = [call.operation, call.key, holder, digest, resourceId, HELD_SECONDS, KEPT_HOURS];

@@ -9,6 +9,7 @@ import { RefreshEstimation } from './refresh-estimation';
 import { onlyKnown } from './rules';
 import { shown } from './rules/refuse';
 import { loadWindow } from './rules/window';
+import type { StartRequest } from './run-starter';
 import { TableSharing } from './table-sharing';
 import type { RunParameters } from './types';
 import type { RefreshEstimate, Triggered } from './views';
@@ -48,11 +49,13 @@ export class ManualRuns {
     if (scope === 'new_only') await this.assertNotOverwritten(ingestionId, 'destination.write_mode', NONE_BUT_ALL);
     if (body.dry_run === true) return this.estimate(ingestionId, scope);
     if (body.confirm !== true) throw unconfirmed(scope);
-    return this.starts.once({ operation: `refresh ${scope}`, ingestionId, body, idempotencyKey }, async () => ({
+    const request: StartRequest = {
       trigger: 'refresh',
       parameters: { kind: 'refresh', scope },
       assert: (tx, row) => this.sharing.assertAlone(tx, row),
-    }));
+    };
+    const start = { operation: `refresh ${scope}`, ingestionId, body, idempotencyKey };
+    return this.starts.once(start, () => Promise.resolve(request));
   }
 
   retry(ingestionId: string, body: RetryInput = {}, idempotencyKey?: string): Promise<Triggered> {
