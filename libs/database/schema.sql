@@ -22,12 +22,11 @@ CREATE TABLE sluice_control.idempotency_key (
   digest text NOT NULL,
   holder uuid,
   held_until timestamp(3) with time zone,
-  resource_id uuid,
-  answer jsonb,
+  resource_id uuid NOT NULL,
   created_at timestamp(3) with time zone NOT NULL DEFAULT now(),
   expires_at timestamp(3) with time zone NOT NULL,
   CONSTRAINT idempotency_key_pkey PRIMARY KEY (operation, key),
-  CONSTRAINT idempotency_key_is_held_or_answered CHECK ((num_nulls(holder, held_until) = ANY (ARRAY[0, 2])))
+  CONSTRAINT idempotency_key_hold_is_whole CHECK ((num_nulls(holder, held_until) = ANY (ARRAY[0, 2])))
 );
 CREATE INDEX idempotency_key_expired ON sluice_control.idempotency_key USING btree (expires_at);
 
@@ -48,8 +47,6 @@ CREATE TABLE sluice_control.ingestion (
   operation text,
   operation_id uuid,
   operation_expires_at timestamp with time zone,
-  idempotency_key text,
-  idempotency_digest text,
   created_at timestamp(3) with time zone NOT NULL DEFAULT now(),
   updated_at timestamp(3) with time zone NOT NULL DEFAULT now(),
   schema jsonb NOT NULL DEFAULT '{"mode": "infer", "locked": false, "columns": {}, "all_text": false, "drop_removed": false}'::jsonb,
@@ -68,13 +65,11 @@ CREATE TABLE sluice_control.ingestion (
   CONSTRAINT ingestion_counts CHECK (((consecutive_failures >= 0) AND (missed >= 0) AND (superseded >= 0) AND (overlap_skipped >= 0))),
   CONSTRAINT ingestion_deployment_has_schedule CHECK (((prefect_deployment_id IS NULL) OR (schedule IS NOT NULL))),
   CONSTRAINT ingestion_error_has_reason CHECK (((status <> 'error'::text) OR (error_reason IS NOT NULL))),
-  CONSTRAINT ingestion_idempotency_is_whole CHECK ((num_nulls(idempotency_key, idempotency_digest) = ANY (ARRAY[0, 2]))),
   CONSTRAINT ingestion_on_schema_change CHECK ((on_schema_change = ANY (ARRAY['ignore'::text, 'append_new_columns'::text, 'sync_all_columns'::text, 'rescue'::text, 'fail'::text]))),
   CONSTRAINT ingestion_operation CHECK ((operation = ANY (ARRAY['create'::text, 'update'::text, 'pause'::text, 'resume'::text, 'trigger'::text, 'forget'::text, 'repair'::text]))),
   CONSTRAINT ingestion_status CHECK ((status = ANY (ARRAY['provisioning'::text, 'draft'::text, 'active'::text, 'paused'::text, 'error'::text])))
 );
 CREATE INDEX ingestion_by_table ON sluice_control.ingestion USING btree (((destination ->> 'schema'::text)), ((destination ->> 'table'::text)));
-CREATE UNIQUE INDEX ingestion_idempotency_key ON sluice_control.ingestion USING btree (idempotency_key);
 CREATE UNIQUE INDEX ingestion_name ON sluice_control.ingestion USING btree (name);
 CREATE INDEX ingestion_newest ON sluice_control.ingestion USING btree (created_at DESC, id DESC);
 CREATE INDEX ingestion_newest_by_status ON sluice_control.ingestion USING btree (status, created_at DESC, id DESC);

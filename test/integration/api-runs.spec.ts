@@ -54,6 +54,20 @@ describe('POST /ingestions/{id}/run', () => {
     });
   });
 
+  it('answers a repeated Idempotency-Key with the same body and Location, and 409 to another body', async () => {
+    const id = await anIngestion();
+    const post = (body: object) =>
+      api.call('post', `/ingestions/${id}/run`, body, (call) => call.set('Idempotency-Key', 'run 17'));
+    const [first, again, other] = [await post({}), await post({}), await post({ path_prefix: 'a/' })];
+    expect([again.status, again.body, again.headers['location']]).toEqual([202, first.body, first.headers['location']]);
+    expectProblem(other, {
+      code: 'CONFLICT',
+      status: 409,
+      title: 'The state does not allow this now',
+      detail: 'Idempotency-Key "run 17" came with another body before. Choose a new key.',
+    });
+  });
+
   it('answers 400 without a deployment', async () => {
     const id = await anIngestion({});
     const detail = `Ingestion ${id} does not have a deployment. Please configure a schedule to enable execution.`;

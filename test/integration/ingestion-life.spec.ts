@@ -270,30 +270,6 @@ describe('credentials', () => {
   });
 });
 
-describe('an idempotency key', () => {
-  it('answers what it made the first time, and refuses another body', async () => {
-    const input = anIngestion({ schedule: DAILY });
-    const options = { idempotencyKey: 'order 66' };
-    const first = await plane.ingestions.createIngestion(input, options);
-    const { name, ...rest } = input;
-    const again = await plane.ingestions.createIngestion({ ...rest, name }, options);
-    expect(again.id).toBe(first.id);
-    const refusal = await refusalOf(plane.ingestions.createIngestion({ ...input, on_schema_change: 'fail' }, options));
-    expect(refusal).toEqual(
-      new Conflict('Idempotency-Key "order 66" came with another body before. Choose a new key.'),
-    );
-  });
-
-  it('makes one ingestion, however many come at once', async () => {
-    const input = anIngestion();
-    const calls = Array.from({ length: 10 }, () =>
-      plane.ingestions.createIngestion(input, { idempotencyKey: 'ten at once' }),
-    );
-    const made = await Promise.all(calls);
-    expect(new Set(made.map((it) => it.id)).size).toBe(1);
-  });
-});
-
 describe('the list', () => {
   it('gives every ingestion once, newest first, in pages', async () => {
     const all: string[] = [];

@@ -148,7 +148,7 @@ describe('delete wins over an operation under way', () => {
     await plane.ingestions.deleteIngestion(id);
     expect(await pause).toEqual(new IngestionNotFound(id));
     const [row] = await plane.sql(
-      `SELECT next_attempt_at > now() + interval '50 seconds' AS waits FROM sluice_control.tombstone WHERE ingestion_id = $1`,
+      `SELECT next_attempt_at > now() + interval '20 seconds' AS waits FROM sluice_control.tombstone WHERE ingestion_id = $1`,
       [id],
     );
     expect(row).toEqual({ waits: true });

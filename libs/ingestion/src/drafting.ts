@@ -69,10 +69,6 @@ export class Drafting {
     return { ...readable, credentials: rules.credentialsOf(input.source.credentials) ?? {} };
   }
 
-  digest(input: CreateIngestion): string {
-    return this.vault.digest(JSON.stringify(sorted(input)));
-  }
-
   private readable(input: PreviewInput): Pick<Draft, 'source' | 'format' | 'schema'> {
     const parts = {
       source: rules.sourceSpec(input.source, this.config.SLUICE_FILE_ROOTS),
@@ -114,15 +110,4 @@ function decided(
     changed_files: rules.changedFiles(input.changed_files),
     quality: rules.qualitySpec(input.quality),
   };
-}
-
-/** The same value whatever order its keys came in. */
-function sorted(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(sorted);
-  if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(
-    Object.entries(value)
-      .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([key, inner]) => [key, sorted(inner)]),
-  );
 }

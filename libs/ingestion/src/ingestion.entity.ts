@@ -73,13 +73,6 @@ export class Ingestion {
   @Column('timestamptz', { nullable: true })
   operation_expires_at!: Date | null;
 
-  @Column('text', { nullable: true, select: false })
-  idempotency_key!: string | null;
-
-  /** Which body came with the key. */
-  @Column('text', { nullable: true, select: false })
-  idempotency_digest!: string | null;
-
   /** Runs in a row that ended `failed` or `crashed`; 0 again with the next that did not. */
   @Column('integer')
   consecutive_failures!: number;

@@ -7,6 +7,7 @@ import { CredentialVault } from './credential-vault';
 import { DeploymentSteps } from './deployment-steps';
 import { Drafting } from './drafting';
 import { FileHistory } from './file-history';
+import { IdempotencyKeys } from './idempotency-keys';
 import { Ingestion } from './ingestion.entity';
 import { IngestionChange } from './ingestion-change';
 import { IngestionCreation } from './ingestion-creation';
@@ -14,8 +15,10 @@ import { IngestionReads } from './ingestion-reads';
 import { IngestionRemoval } from './ingestion-removal';
 import { Installation } from './installation';
 import { IngestionService } from './ingestion.service';
+import { KeyedStarts } from './keyed-starts';
 import { LoadedData } from './loaded-data';
 import { ManualRuns } from './manual-runs';
+import { NewIngestions } from './new-ingestions';
 import { OperationClaims } from './operation-claims';
 import { PreviewOrders } from './preview-orders';
 import { ProcessedFile } from './processed-file.entity';
@@ -51,10 +54,21 @@ import { TableSharing } from './table-sharing';
 import { Tombstone } from './tombstone.entity';
 import { Tombstones } from './tombstones';
 
-const SHARED = [Installation, OperationClaims, Tombstones, DeploymentSteps, Agreement, Drafting, CredentialVault];
-const RUNS = [RunSettlement, ActiveRuns, RunStarter, RunRecorder];
+const SHARED = [
+  ...[Installation, OperationClaims, Tombstones, DeploymentSteps, Agreement, Drafting],
+  ...[CredentialVault, IdempotencyKeys],
+];
+const RUNS = [RunSettlement, ActiveRuns, RunStarter, KeyedStarts, RunRecorder];
 const DATA = [LoadedData, TableSharing, RefreshEstimation];
-const USE_CASES = [IngestionCreation, IngestionChange, IngestionRemoval, ManualRuns, FileHistory, RunCancellation];
+const USE_CASES = [
+  NewIngestions,
+  IngestionCreation,
+  IngestionChange,
+  IngestionRemoval,
+  ManualRuns,
+  FileHistory,
+  RunCancellation,
+];
 const READS = [IngestionReads, RunReads, RejectedRows];
 const COMPARING = [UnfinishedBusiness, DriftingRows, NeedlessDeployments, WholeComparison, DriftRecord, DriftRepair];
 /** In this order: what died is freed, what differs is found, then mended. */

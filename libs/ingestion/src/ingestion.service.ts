@@ -7,6 +7,14 @@ import type { CreateIngestion, RefreshInput, RetryInput, TriggerInput, UpdateIng
 import { ManualRuns, type RefreshScope } from './manual-runs';
 import type { IngestionView, ListIngestions, Page, RefreshEstimate, Triggered } from './views';
 
+/**
+ * With the same `idempotencyKey` a call may be repeated for 24 h: what it made is answered, and made once. `Conflict`: the key came with another
+ * body, its first call is still under way, or what it made is gone. A key whose call failed is free again.
+ */
+export interface Repetition {
+  idempotencyKey?: string | undefined;
+}
+
 /** The use cases of an ingestion, each with the order of steps that keeps the control database and Prefect in agreement. */
 @Injectable()
 export class IngestionService {
@@ -19,13 +27,10 @@ export class IngestionService {
   ) {}
 
   /**
-   * Errors: `ValueError`, `NameTaken`, `Conflict` (same `idempotencyKey` for another body, or still under way), `OrchestrationUnavailable`.
-   * A repeated `idempotencyKey` with the same body answers the ingestion made the first time, as long as it exists.
+   * Errors: `ValueError`, `NameTaken`, `Conflict`, `OrchestrationUnavailable`.
+   * A repeated `idempotencyKey` with the same body answers the ingestion made the first time, as it is now.
    */
-  async createIngestion(
-    input: CreateIngestion,
-    options: { idempotencyKey?: string | undefined } = {},
-  ): Promise<IngestionView> {
+  async createIngestion(input: CreateIngestion, options: Repetition = {}): Promise<IngestionView> {
     return this.reads.view(await this.creation.create(input, options.idempotencyKey));
   }
 
@@ -53,18 +58,23 @@ export class IngestionService {
   }
 
   /** Errors: `ValueError` (no deployment, a wrong limit), `IngestionNotFound`, `RunActive`, `Conflict`, `OrchestrationUnavailable` (then it will not run). */
-  triggerManualRun(id: string, body?: TriggerInput): Promise<Triggered> {
-    return this.manual.trigger(id, body);
+  triggerManualRun(id: string, body?: TriggerInput, options: Repetition = {}): Promise<Triggered> {
+    return this.manual.trigger(id, body, options.idempotencyKey);
   }
 
   /** A dry run answers what would happen. Errors: as `triggerManualRun`; `ValueError` (not confirmed), `Conflict` (the table is shared). */
-  refresh(id: string, scope: RefreshScope, body?: RefreshInput): Promise<Triggered | RefreshEstimate> {
-    return this.manual.refresh(id, scope, body);
+  refresh(
+    id: string,
+    scope: RefreshScope,
+    body?: RefreshInput,
+    options: Repetition = {},
+  ): Promise<Triggered | RefreshEstimate> {
+    return this.manual.refresh(id, scope, body, options.idempotencyKey);
   }
 
   /** Failed and quarantined files, all or some. Errors: as `triggerManualRun`; `ValueError` (none, or not one that failed). */
-  retryFiles(id: string, body?: RetryInput): Promise<Triggered> {
-    return this.manual.retry(id, body);
+  retryFiles(id: string, body?: RetryInput, options: Repetition = {}): Promise<Triggered> {
+    return this.manual.retry(id, body, options.idempotencyKey);
   }
 
   /** Errors: `IngestionNotFound`. */

@@ -3,12 +3,13 @@ import { ValueError } from '@sluice/kernel';
 import { rowsOf } from '@sluice/database';
 import { DataSource } from 'typeorm';
 import { IngestionReads } from './ingestion-reads';
+import { KeyedStarts } from './keyed-starts';
 import type { RefreshInput, RetryInput, TriggerInput } from './inputs';
 import { RefreshEstimation } from './refresh-estimation';
 import { onlyKnown } from './rules';
 import { shown } from './rules/refuse';
 import { loadWindow } from './rules/window';
-import { RunStarter } from './run-starter';
+import type { StartRequest } from './run-starter';
 import { TableSharing } from './table-sharing';
 import type { RunParameters } from './types';
 import type { RefreshEstimate, Triggered } from './views';
@@ -22,42 +23,50 @@ const MAX_PATHS = 1_000;
 export class ManualRuns {
   constructor(
     private readonly dataSource: DataSource,
-    private readonly starter: RunStarter,
+    private readonly starts: KeyedStarts,
     private readonly ingestions: IngestionReads,
     private readonly sharing: TableSharing,
     private readonly estimation: RefreshEstimation,
   ) {}
 
-  async trigger(ingestionId: string, body: TriggerInput = {}): Promise<Triggered> {
-    const parameters = loadWindow(body);
-    const part = (['from', 'until', 'path_prefix'] as const).find((name) => parameters[name] !== null);
-    if (part !== undefined) await this.assertNotOverwritten(ingestionId, part, ALWAYS_ALL);
-    return this.starter.start(ingestionId, { trigger: 'manual', parameters });
+  trigger(ingestionId: string, body: TriggerInput = {}, idempotencyKey?: string): Promise<Triggered> {
+    return this.starts.once({ operation: 'run', ingestionId, body, idempotencyKey }, async () => {
+      const parameters = loadWindow(body);
+      const part = (['from', 'until', 'path_prefix'] as const).find((name) => parameters[name] !== null);
+      if (part !== undefined) await this.assertNotOverwritten(ingestionId, part, ALWAYS_ALL);
+      return { trigger: 'manual', parameters };
+    });
   }
 
+  /** Of a dry run nothing stays, so it needs no key. */
   async refresh(
     ingestionId: string,
     scope: RefreshScope,
     body: RefreshInput = {},
+    idempotencyKey?: string,
   ): Promise<Triggered | RefreshEstimate> {
     onlyKnown('', body, ['confirm', 'dry_run']);
     if (scope === 'new_only') await this.assertNotOverwritten(ingestionId, 'destination.write_mode', NONE_BUT_ALL);
     if (body.dry_run === true) return this.estimate(ingestionId, scope);
     if (body.confirm !== true) throw unconfirmed(scope);
-    return this.starter.start(ingestionId, {
+    const request: StartRequest = {
       trigger: 'refresh',
       parameters: { kind: 'refresh', scope },
       assert: (tx, row) => this.sharing.assertAlone(tx, row),
-    });
+    };
+    const start = { operation: `refresh ${scope}`, ingestionId, body, idempotencyKey };
+    return this.starts.once(start, () => Promise.resolve(request));
   }
 
-  async retry(ingestionId: string, body: RetryInput = {}): Promise<Triggered> {
-    onlyKnown('', body, ['paths']);
-    const paths = body.paths === undefined ? null : [...new Set(body.paths)];
-    await this.ingestions.find(ingestionId);
-    if (paths === null) await this.assertAnyFailed(ingestionId);
-    else await this.assertFailed(ingestionId, paths);
-    return this.starter.start(ingestionId, { trigger: 'retry', parameters: { kind: 'retry', paths } });
+  retry(ingestionId: string, body: RetryInput = {}, idempotencyKey?: string): Promise<Triggered> {
+    return this.starts.once({ operation: 'retry files', ingestionId, body, idempotencyKey }, async () => {
+      onlyKnown('', body, ['paths']);
+      const paths = body.paths === undefined ? null : [...new Set(body.paths)];
+      await this.ingestions.find(ingestionId);
+      if (paths === null) await this.assertAnyFailed(ingestionId);
+      else await this.assertFailed(ingestionId, paths);
+      return { trigger: 'retry', parameters: { kind: 'retry', paths } };
+    });
   }
 
   /** What an overwritten table holds is all files, whatever is asked. Nobody can change the write mode later. */

@@ -8,7 +8,7 @@ import { Ingestion, type IngestionRow, type Operation } from './ingestion.entity
 import { knownId } from './uuid';
 
 /** Longer than the gateway's whole budget for an operation and its undoing; after it the reconciler takes the claim away. */
-export const CLAIM_SECONDS = 60;
+export const CLAIM_SECONDS = 30;
 
 /** The right to operate on one ingestion, until it is released, expires, or the ingestion is deleted. */
 export interface Claim {

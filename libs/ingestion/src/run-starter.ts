@@ -7,6 +7,7 @@ import { DataSource } from 'typeorm';
 import { ActiveRuns } from './active-runs';
 import { Agreement } from './agreement';
 import { isOrphan, messageOf, saying, SENTENCE } from './faults';
+import type { Hold } from './idempotency-keys';
 import type { IngestionRow } from './ingestion.entity';
 import { type Claim, OperationClaims } from './operation-claims';
 import type { RunRow } from './run.entity';
@@ -19,6 +20,8 @@ export interface StartRequest {
   parameters: RunParameters;
   /** What else must hold, asked in the transaction that queues the run; what it raises leaves nothing behind. */
   assert?: (tx: SqlRunner, row: IngestionRow) => Promise<void>;
+  /** Under which the run is made; by default an id of its own. */
+  hold?: Hold;
 }
 
 /** The one way to start a run by hand, whatever it is to do: run row, then flow run. A 503 means that it will not run. */
@@ -37,29 +40,37 @@ export class RunStarter {
   /** Errors: `ValueError` (no deployment), `IngestionNotFound`, `RunActive`, `Conflict`, `OrchestrationUnavailable`, those of `assert`. */
   async start(ingestionId: string, request: StartRequest): Promise<Triggered> {
     try {
-      return await this.claims.hold(ingestionId, 'trigger', (claim) => this.underClaim(claim, request));
+      return await this.claims.hold(ingestionId, 'trigger', async (claim) => {
+        assertDeployed(claim.row);
+        await saying(SENTENCE.trigger, () => this.gateway.assertInitialized());
+        await saying(SENTENCE.trigger, () => this.active.assertNone(ingestionId));
+        return this.toPrefect(claim, await this.queue(claim.row, request));
+      });
     } catch (error) {
       const [run] = error instanceof Conflict ? await this.active.of(ingestionId) : [];
       throw run ? new RunActive(run.id) : error;
     }
   }
 
-  private async underClaim(claim: Claim, request: StartRequest): Promise<Triggered> {
+  /** For a queued run whose process died before anybody knew whether Prefect has it; repeatable. Errors: as `start`. */
+  send(ingestionId: string, runId: string): Promise<Triggered> {
+    return this.claims.hold(ingestionId, 'trigger', (claim) => this.toPrefect(claim, runId));
+  }
+
+  private async toPrefect(claim: Claim, runId: string): Promise<Triggered> {
     const { row } = claim;
-    if (!row.prefect_deployment_id) throw withoutDeployment(row.id);
-    await saying(SENTENCE.trigger, () => this.gateway.assertInitialized());
-    await saying(SENTENCE.trigger, () => this.active.assertNone(row.id));
-    const runId = await this.queue(row, request);
+    assertDeployed(row);
     const flowRun = { deploymentId: row.prefect_deployment_id, ingestionId: row.id, runId };
     const flowRunId = await this.createFlowRun(claim, flowRun);
     await this.remember(row.id, runId, flowRunId);
     return { run_id: runId, flow_run_id: flowRunId };
   }
 
-  private async queue(row: IngestionRow, { trigger, parameters, assert }: StartRequest): Promise<string> {
-    const id = randomUUID();
+  private async queue(row: IngestionRow, { trigger, parameters, assert, hold }: StartRequest): Promise<string> {
+    const id = hold?.resourceId ?? randomUUID();
     const values = [id, row.id, trigger, JSON.stringify(parameters), JSON.stringify(NO_METRICS)];
     const insert = async (tx: SqlRunner) => {
+      await hold?.assert(tx);
       await assert?.(tx, row);
       await tx.query(QUEUE, values);
     };
@@ -89,13 +100,16 @@ export class RunStarter {
     throw cause;
   }
 
-  /** From here on it runs, whatever happens; its process writes the same id when it enters. */
+  /**
+   * From here on it runs, whatever happens; its process writes the same id when it enters. Unless somebody has ended it as never sent,
+   * because this process stood still for so long.
+   */
   private async remember(ingestionId: string, runId: string, flowRunId: string): Promise<void> {
-    const sql = `UPDATE sluice_control.run SET flow_run_id = $2 WHERE id = $1 RETURNING id`;
-    const rows = await rowsOf(this.dataSource, sql, [runId, flowRunId]).catch((error: unknown) => {
+    const rows = await rowsOf<Remembered>(this.dataSource, REMEMBER, [runId, flowRunId]).catch((error: unknown) => {
       this.logger.warn(`Flow run ${flowRunId} of run ${runId} is not recorded yet: ${messageOf(error)}`);
-      return [runId];
+      return [{ never_runs: false }];
     });
+    if (rows[0]?.never_runs) throw new OrchestrationUnavailable('timeout', SENTENCE.trigger);
     if (rows.length > 0) return;
     await this.agreement.yieldToDeletion(ingestionId);
     throw new IngestionNotFound(ingestionId);
@@ -104,6 +118,13 @@ export class RunStarter {
 
 const QUEUE = `
 INSERT INTO sluice_control.run (id, ingestion_id, trigger, parameters, status, metrics) VALUES ($1, $2, $3, $4, 'queued', $5)`;
+
+const REMEMBER = `
+UPDATE sluice_control.run SET flow_run_id = $2 WHERE id = $1 RETURNING status = 'failed' AND started_at IS NULL AS never_runs`;
+
+interface Remembered {
+  never_runs: boolean;
+}
 
 interface FlowRunRequest {
   deploymentId: string;
@@ -116,9 +137,10 @@ function isMissing(error: unknown): boolean {
   return error instanceof OrchestrationUnavailable && error.reason === 'not_initialized';
 }
 
-function withoutDeployment(id: string): ValueError {
-  return new ValueError(
-    `Ingestion ${id} does not have a deployment. Please configure a schedule to enable execution.`,
+function assertDeployed(row: IngestionRow): asserts row is IngestionRow & { prefect_deployment_id: string } {
+  if (row.prefect_deployment_id) return;
+  throw new ValueError(
+    `Ingestion ${row.id} does not have a deployment. Please configure a schedule to enable execution.`,
     'schedule',
   );
 }

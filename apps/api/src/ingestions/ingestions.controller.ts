@@ -14,7 +14,7 @@ import { DeleteIngestionQuery, isSet, ListIngestionsQuery } from '../fields/quer
 import { BASE, pathOf } from '../http/base-path';
 import { IdempotencyKey } from '../http/idempotency-key';
 import { UuidPipe } from '../http/validation';
-import { LOCATION } from '../openapi/headers';
+import { IDEMPOTENCY_KEY, LOCATION } from '../openapi/headers';
 import { BODY_PROBLEMS, Problems } from '../openapi/problems';
 import { IngestionAnswer, IngestionPage } from './ingestion.answers';
 import { CREATE_EXAMPLE, CreateIngestionBody, UPDATE_EXAMPLE, UpdateIngestionBody } from './ingestion.bodies';
@@ -39,12 +39,7 @@ export class IngestionsController {
     summary: 'Create an ingestion',
     description: 'With a schedule it gets a deployment in Prefect and is `active`; without one it is a `draft`.',
   })
-  @ApiHeader({
-    name: 'Idempotency-Key',
-    required: false,
-    description:
-      'Makes the call repeatable: the same key with the same body answers the ingestion made the first time, with another body 409.',
-  })
+  @ApiHeader(IDEMPOTENCY_KEY)
   @ApiBody({
     type: CreateIngestionBody,
     examples: { sample: { summary: 'The bundled weather sample', value: CREATE_EXAMPLE } },
@@ -52,7 +47,7 @@ export class IngestionsController {
   @ApiCreatedResponse({ type: IngestionAnswer, headers: LOCATION })
   @Problems({
     ...BODY_PROBLEMS,
-    409: 'The name is taken, the Idempotency-Key came with another body, or of the ingestions of the table one overwrites it.',
+    409: 'The name is taken, the Idempotency-Key came with another body or its first call is under way, or of the ingestions of the table one overwrites it.',
     503: 'It has a schedule and Prefect could not be used; nothing was created.',
   })
   async create(

@@ -1,10 +1,11 @@
 import { Body, Controller, HttpCode, Param, Post, Res } from '@nestjs/common';
-import { ApiAcceptedResponse, ApiBody, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiAcceptedResponse, ApiBody, ApiHeader, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { IngestionService } from '@sluice/ingestion';
 import type { Response } from 'express';
 import { BASE, pathOf } from '../http/base-path';
+import { IdempotencyKey } from '../http/idempotency-key';
 import { UuidPipe } from '../http/validation';
-import { LOCATION } from '../openapi/headers';
+import { IDEMPOTENCY_KEY, LOCATION } from '../openapi/headers';
 import { BODY_PROBLEMS, Problems } from '../openapi/problems';
 import { IngestionAnswer, TriggeredAnswer } from './ingestion.answers';
 import { TriggerBody } from './ingestion.bodies';
@@ -36,21 +37,23 @@ export class OperationsController {
     summary: 'Run an ingestion now',
     description: 'Makes a flow run in Prefect. Also for a paused ingestion: pause stops the timetable only.',
   })
+  @ApiHeader(IDEMPOTENCY_KEY)
   @ApiBody({ type: TriggerBody, required: false, examples: RUN_EXAMPLES })
   @ApiAcceptedResponse({ type: TriggeredAnswer, headers: LOCATION })
   @Problems({
     ...BODY_PROBLEMS,
     400: 'The ingestion has no deployment, a limit is wrong, or there is one and the write_mode is overwrite.',
     404: 'No such ingestion.',
-    409: 'A run is active (`run_id` says which), or another operation is under way.',
+    409: 'A run is active (`run_id` says which), another operation is under way, or the Idempotency-Key came with another body.',
     503: 'Prefect could not be used: it will not run.',
   })
   async run(
     @Param('id', UuidPipe) id: string,
     @Body() body: TriggerBody,
+    @IdempotencyKey() idempotencyKey: string | undefined,
     @Res({ passthrough: true }) response: Response,
   ): Promise<TriggeredAnswer> {
-    const triggered = await this.ingestions.triggerManualRun(id, body);
+    const triggered = await this.ingestions.triggerManualRun(id, body, { idempotencyKey });
     response.location(pathOf.run(triggered.run_id));
     return TriggeredAnswer.of(triggered);
   }

@@ -25,7 +25,10 @@ ALTER TABLE sluice_control.run
 CREATE INDEX run_broken_off ON sluice_control.run (ended_at, id) WHERE status IN ('failed', 'cancelled', 'crashed');
 `;
 
-/** A client's key for one call. `holder`: who works on it now; without it the answer (`resource_id`, `answer`) is final until `expires_at`. */
+/**
+ * A client's key for one call. `resource_id`: the id of what it makes, on record before it is made. `holder`: who works on it now; without it what
+ * was made is the answer until `expires_at`. The keys of ingestions made before are kept from now on as long as new ones.
+ */
 const IDEMPOTENCY = `
 CREATE TABLE sluice_control.idempotency_key (
   operation   text           NOT NULL,
@@ -33,14 +36,17 @@ CREATE TABLE sluice_control.idempotency_key (
   digest      text           NOT NULL,
   holder      uuid,
   held_until  timestamptz(3),
-  resource_id uuid,
-  answer      jsonb,
+  resource_id uuid           NOT NULL,
   created_at  timestamptz(3) NOT NULL DEFAULT now(),
   expires_at  timestamptz(3) NOT NULL,
   PRIMARY KEY (operation, key),
-  CONSTRAINT idempotency_key_is_held_or_answered CHECK (num_nulls(holder, held_until) IN (0, 2))
+  CONSTRAINT idempotency_key_hold_is_whole CHECK (num_nulls(holder, held_until) IN (0, 2))
 );
 CREATE INDEX idempotency_key_expired ON sluice_control.idempotency_key (expires_at);
+INSERT INTO sluice_control.idempotency_key (operation, key, digest, resource_id, expires_at)
+SELECT 'create', idempotency_key, idempotency_digest, id, now() + interval '24 hours'
+FROM sluice_control.ingestion WHERE idempotency_key IS NOT NULL;
+ALTER TABLE sluice_control.ingestion DROP COLUMN idempotency_key, DROP COLUMN idempotency_digest;
 `;
 
 /** What somebody should hear of; no foreign key, since it outlives its ingestion. Delivered by webhook, if one is set. */
