@@ -34,13 +34,18 @@ export type {
   RejectedRowView,
   RunView,
   SchemaVersionView,
+  TickCounts,
   Triggered,
 } from './views';
 export { IngestionService } from './ingestion.service';
 export { PreviewOrders } from './preview-orders';
 export { RunService } from './run.service';
 export { Reconciler } from './reconciler/reconciler';
+export type { Entered } from './run-entry';
 export { RunRecorder, type KnownSchema, type RunningOrder } from './run-recorder';
+export { missedAfter } from './rules/fire-times';
+export { timetableOf } from './rules/schedule';
+export { RunTurns, SUPERSEDED, type TickCounter, type Turn } from './run-turns';
 export { ReconcilerTimer } from './reconciler/reconciler-timer';
 export { IngestionModule, RunRecorderModule } from './ingestion.module';
 export type * from './types';
@@ -49,9 +54,11 @@ export {
   FORMAT_TYPES,
   FREQUENCIES,
   INGESTION_STATUSES,
+  MISSED_RUNS,
   NEXT_RUN_STATUS,
   ON_ERROR,
   ON_SCHEMA_CHANGE,
+  OVERLAP_POLICIES,
   RUN_STATUSES,
   SOURCE_TYPES,
   WRITE_MODES,

@@ -11,6 +11,7 @@ import { mayHaveArrived, messageOf, saying, SENTENCE, takenIndex } from './fault
 import { Ingestion, type IngestionRow } from './ingestion.entity';
 import type { CreateIngestion } from './inputs';
 import { CLAIM_SECONDS, type Claim, OperationClaims } from './operation-claims';
+import { ticksFromNow } from './ticks-seen';
 import { TableSharing } from './table-sharing';
 import { Tombstones } from './tombstones';
 
@@ -94,7 +95,7 @@ export class IngestionCreation {
 
   private async deploy(claim: Claim): Promise<IngestionRow> {
     const deployment = await saying(SENTENCE.create, () => this.gateway.upsertDeployment(deploymentSpec(claim.row)));
-    const active = { status: 'active', prefect_deployment_id: deployment.id } as const;
+    const active = { status: 'active', prefect_deployment_id: deployment.id, ...ticksFromNow() } as const;
     const row = await this.claims.save(claim, { ...active, ...RELEASED });
     if (row) return row;
     throw new OrchestrationUnavailable('timeout', SENTENCE.create);

@@ -23,26 +23,30 @@ import { LostRuns } from './reconciler/lost-runs';
 import { Reconciler } from './reconciler/reconciler';
 import { ReconcilerTimer } from './reconciler/reconciler-timer';
 import { SuspectedDrift } from './reconciler/suspected-drift';
+import { TickCatchUp } from './reconciler/tick-catch-up';
+import { UnplannedTicks } from './reconciler/unplanned-ticks';
 import { RefreshEstimation } from './refresh-estimation';
 import { RejectedRows } from './rejected-rows';
 import { Run } from './run.entity';
 import { RunCancellation } from './run-cancellation';
+import { RunOverlap } from './run-overlap';
 import { RunReads } from './run-reads';
 import { RunRecorder } from './run-recorder';
 import { RunService } from './run.service';
 import { RunSettlement } from './run-settlement';
 import { RunStarter } from './run-starter';
+import { RunTurns } from './run-turns';
 import { SchemaVersion } from './schema-version.entity';
 import { TableSharing } from './table-sharing';
 import { Tombstone } from './tombstone.entity';
 import { Tombstones } from './tombstones';
 
 const SHARED = [OperationClaims, Tombstones, DeploymentSteps, Agreement, Drafting, CredentialVault];
-const RUNS = [RunSettlement, ActiveRuns, RunStarter];
+const RUNS = [RunSettlement, ActiveRuns, RunOverlap, RunStarter, TickCatchUp];
 const DATA = [LoadedData, TableSharing, RefreshEstimation];
 const USE_CASES = [IngestionCreation, IngestionChange, IngestionRemoval, ManualRuns, FileHistory, RunCancellation];
 const READS = [IngestionReads, RunReads, RejectedRows];
-const STEPS = [ExpiredClaims, SuspectedDrift, DueTombstones, LostRuns];
+const STEPS = [ExpiredClaims, SuspectedDrift, DueTombstones, LostRuns, UnplannedTicks];
 const FRONT = [IngestionService, RunService, PreviewOrders, Reconciler];
 
 /** The use cases, for the API. Needs `KernelModule`, `DatabaseModule` and `OrchestrationGatewayModule.forApi()`. The reconciler starts and stops with the application. */
@@ -53,6 +57,6 @@ const FRONT = [IngestionService, RunService, PreviewOrders, Reconciler];
 })
 export class IngestionModule {}
 
-/** The `RunRecorder` alone, for the flow-runner. Needs `DatabaseModule`; has neither gateway nor reconciler. */
-@Module({ providers: [RunRecorder], exports: [RunRecorder] })
+/** The `RunRecorder` and the `RunTurns` alone, for the flow-runner. Needs `DatabaseModule`; has neither gateway nor reconciler. */
+@Module({ providers: [RunRecorder, RunTurns], exports: [RunRecorder, RunTurns] })
 export class RunRecorderModule {}

@@ -6,17 +6,21 @@ import { OrchestrationGateway } from '@sluice/orchestration-gateway';
 import { DataSource } from 'typeorm';
 import { ActiveRuns } from './active-runs';
 import { Agreement } from './agreement';
-import { isOrphan, messageOf, saying, SENTENCE } from './faults';
+import { isOrphan, messageOf, saying, SENTENCE, takenIndex } from './faults';
 import type { IngestionRow } from './ingestion.entity';
 import { type Claim, OperationClaims } from './operation-claims';
 import type { RunRow } from './run.entity';
 import { moveRun, NO_METRICS, runError } from './run-moves';
+import { type Place, RunOverlap } from './run-overlap';
+import { PLACES } from './run-turns';
 import type { RunParameters, RunTrigger } from './types';
 import type { Triggered } from './views';
 
 export interface StartRequest {
   trigger: RunTrigger;
   parameters: RunParameters;
+  /** The tick it catches up on; then `trigger` is `scheduled`. */
+  plannedAt?: Date;
   /** What else must hold, asked in the transaction that queues the run; what it raises leaves nothing behind. */
   assert?: (tx: SqlRunner, row: IngestionRow) => Promise<void>;
 }
@@ -32,6 +36,7 @@ export class RunStarter {
     private readonly claims: OperationClaims,
     private readonly agreement: Agreement,
     private readonly active: ActiveRuns,
+    private readonly overlap: RunOverlap,
   ) {}
 
   /** Errors: `ValueError` (no deployment), `IngestionNotFound`, `RunActive`, `Conflict`, `OrchestrationUnavailable`, those of `assert`. */
@@ -48,17 +53,29 @@ export class RunStarter {
     const { row } = claim;
     if (!row.prefect_deployment_id) throw withoutDeployment(row.id);
     await saying(SENTENCE.trigger, () => this.gateway.assertInitialized());
-    await saying(SENTENCE.trigger, () => this.active.assertNone(row.id));
-    const runId = await this.queue(row, request);
+    const runId = await this.inItsPlace(row, request);
     const flowRun = { deploymentId: row.prefect_deployment_id, ingestionId: row.id, runId };
     const flowRunId = await this.createFlowRun(claim, flowRun);
     await this.remember(row.id, runId, flowRunId);
     return { run_id: runId, flow_run_id: flowRunId };
   }
 
-  private async queue(row: IngestionRow, { trigger, parameters, assert }: StartRequest): Promise<string> {
+  /** A tick may take the place between asking and taking: then it is asked once more. */
+  private async inItsPlace(row: IngestionRow, request: StartRequest, again = true): Promise<string> {
+    const place = await saying(SENTENCE.trigger, () => this.overlap.placeFor(row));
+    try {
+      return await this.queue(row, request, place);
+    } catch (error) {
+      if (!PLACES.has(takenIndex(error) ?? '')) throw error;
+      if (again) return this.inItsPlace(row, request, false);
+      throw await this.overlap.taken(row.id);
+    }
+  }
+
+  private async queue(row: IngestionRow, request: StartRequest, place: Place): Promise<string> {
+    const { trigger, parameters, plannedAt = null, assert } = request;
     const id = randomUUID();
-    const values = [id, row.id, trigger, JSON.stringify(parameters), JSON.stringify(NO_METRICS)];
+    const values = [id, row.id, trigger, JSON.stringify(parameters), JSON.stringify(NO_METRICS), place, plannedAt];
     const insert = async (tx: SqlRunner) => {
       await assert?.(tx, row);
       await tx.query(QUEUE, values);
@@ -103,7 +120,8 @@ export class RunStarter {
 }
 
 const QUEUE = `
-INSERT INTO sluice_control.run (id, ingestion_id, trigger, parameters, status, metrics) VALUES ($1, $2, $3, $4, 'queued', $5)`;
+INSERT INTO sluice_control.run (id, ingestion_id, trigger, parameters, status, metrics, place, planned_at)
+VALUES ($1, $2, $3, $4, 'queued', $5, $6, $7)`;
 
 interface FlowRunRequest {
   deploymentId: string;

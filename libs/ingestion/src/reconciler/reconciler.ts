@@ -6,6 +6,7 @@ import { ExpiredClaims } from './expired-claims';
 import { LostRuns } from './lost-runs';
 import type { ReconcilerStep } from './step';
 import { SuspectedDrift } from './suspected-drift';
+import { UnplannedTicks } from './unplanned-ticks';
 
 /** Brings the control database and Prefect together again, step by step. A step that fails does not stop the others. */
 @Injectable()
@@ -13,8 +14,14 @@ export class Reconciler {
   private readonly logger = new Logger(Reconciler.name);
   private readonly steps: readonly ReconcilerStep[];
 
-  constructor(claims: ExpiredClaims, drift: SuspectedDrift, tombstones: DueTombstones, runs: LostRuns) {
-    this.steps = [claims, drift, tombstones, runs];
+  constructor(
+    claims: ExpiredClaims,
+    drift: SuspectedDrift,
+    tombstones: DueTombstones,
+    runs: LostRuns,
+    ticks: UnplannedTicks,
+  ) {
+    this.steps = [claims, drift, tombstones, runs, ticks];
   }
 
   /** One pass. Resolves with a sentence for each thing done; never rejects. Only for the one process that leads. */
