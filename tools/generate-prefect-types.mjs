@@ -41,7 +41,7 @@ const ROUTES = {
   '/deployments/{id}/resume_deployment': ['post'],
   '/deployments/{id}/create_flow_run': ['post'],
   '/flow_runs/filter': ['post'],
-  '/flow_runs/{id}': ['get'],
+  '/flow_runs/{id}': ['get', 'patch'],
   '/flow_runs/{id}/set_state': ['post'],
   '/logs/': ['post'],
   '/logs/filter': ['post'],

@@ -116,10 +116,13 @@ CREATE TABLE sluice_control.run (
   planned_at timestamp(3) with time zone,
   cancel_requested_at timestamp(3) with time zone,
   retry_of uuid,
+  place text,
+  replaced boolean NOT NULL DEFAULT false,
   CONSTRAINT run_pkey PRIMARY KEY (id),
   CONSTRAINT run_end_is_terminal CHECK (((ended_at IS NOT NULL) = (status <> ALL (ARRAY['queued'::text, 'running'::text])))),
   CONSTRAINT run_ingestion_id_fkey FOREIGN KEY (ingestion_id) REFERENCES sluice_control.ingestion(id) ON DELETE CASCADE,
   CONSTRAINT run_kind CHECK (((parameters ->> 'kind'::text) = ANY (ARRAY['load'::text, 'refresh'::text, 'retry'::text]))),
+  CONSTRAINT run_place CHECK ((place = ANY (ARRAY['next'::text, 'waiting'::text]))),
   CONSTRAINT run_running_has_executor CHECK (((status <> 'running'::text) OR (num_nulls(executor, started_at) = 0))),
   CONSTRAINT run_status CHECK ((status = ANY (ARRAY['queued'::text, 'running'::text, 'success'::text, 'partial'::text, 'failed'::text, 'cancelled'::text, 'crashed'::text, 'skipped'::text]))),
   CONSTRAINT run_trigger CHECK ((trigger = ANY (ARRAY['scheduled'::text, 'manual'::text, 'retry'::text, 'refresh'::text])))
@@ -127,7 +130,10 @@ CREATE TABLE sluice_control.run (
 CREATE INDEX run_active ON sluice_control.run USING btree (ingestion_id, created_at) WHERE (status = ANY (ARRAY['queued'::text, 'running'::text]));
 CREATE UNIQUE INDEX run_active_of_flow_run ON sluice_control.run USING btree (flow_run_id) WHERE (status = ANY (ARRAY['queued'::text, 'running'::text]));
 CREATE INDEX run_newest ON sluice_control.run USING btree (ingestion_id, created_at DESC, id DESC);
+CREATE UNIQUE INDEX run_next ON sluice_control.run USING btree (ingestion_id) WHERE ((status = 'queued'::text) AND (place = 'next'::text));
 CREATE INDEX run_of_flow_run ON sluice_control.run USING btree (flow_run_id, created_at DESC);
+CREATE UNIQUE INDEX run_of_tick ON sluice_control.run USING btree (ingestion_id, planned_at) WHERE ((trigger = 'scheduled'::text) AND (status <> 'failed'::text));
+CREATE UNIQUE INDEX run_waiting ON sluice_control.run USING btree (ingestion_id) WHERE ((status = 'queued'::text) AND (place = 'waiting'::text));
 
 CREATE TABLE sluice_control.schema_version (
   ingestion_id uuid NOT NULL,

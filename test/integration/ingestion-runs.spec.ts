@@ -121,7 +121,7 @@ describe('a trigger', () => {
       runId: run!.id,
       scheduled: false,
     });
-    expect(entered).toEqual({ id: run!.id, status: 'failed', startedAt: null, parameters: ALL });
+    expect(entered).toEqual({ id: run!.id, status: 'failed', startedAt: null, parameters: ALL, taken: false });
     expect(await plane.recorder.start(run!.id, randomUUID())).toBe(false);
   });
 

@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { BatchOrchestrator, type RunOutcome, RunStopped } from '@sluice/batch-orchestrator';
-import { RunRecorder, type RunningOrder, type RunParameters } from '@sluice/ingestion';
+import { type Entered, RunRecorder, type RunningOrder, RunTurns } from '@sluice/ingestion';
 import { type FlowRun, FlowRunSession } from '@sluice/orchestration-gateway';
 import { EXIT, type ExitCode } from './exit-codes';
 import { markdownOf } from './report';
+import { isStopped, RunTurn, type Taken } from './turn';
 
 /** One flow run of Prefect, from its first reading to its last state. This is the "flow" of the system. */
 @Injectable()
@@ -15,6 +16,8 @@ export class FlowRunExecution {
     private readonly session: FlowRunSession,
     private readonly recorder: RunRecorder,
     private readonly orchestrator: BatchOrchestrator,
+    private readonly turn: RunTurn,
+    private readonly turns: RunTurns,
   ) {}
 
   async execute(): Promise<ExitCode> {
@@ -48,17 +51,40 @@ export class FlowRunExecution {
     const order = await this.recorder.findOrder(ingestionId);
     if (order === null)
       return this.finish('failed', `Ingestion ${ingestionId} not found: its deployment is orphaned and can be removed`);
-    if (order.status === 'paused' && flowRun.scheduledByTimetable) return this.finish('cancelled', 'paused');
+    if (flowRun.scheduledByTimetable && isStopped({ ingestion_status: order.status })) return this.paused(flowRun);
+    await this.turn.untilDue(flowRun, this.stopping.signal);
     const run = await this.recorder.enter({
       ingestionId,
       flowRunId: flowRun.id,
       runId,
       scheduled: flowRun.scheduledByTimetable,
+      plannedAt: flowRun.scheduledByTimetable ? flowRun.expectedStartAt : null,
     });
+    if (run.taken) return this.finish('cancelled', `Its tick is run ${run.id}, by another flow run.`);
     if (run.status !== 'queued' && run.status !== 'running')
       return this.finish('cancelled', `Run ${run.id} was ended (${run.status}) before it began; nothing was loaded.`);
+    const taken = await this.takeTurn(ingestionId, run, flowRun);
+    if (taken.kind === 'over') return this.finish(taken.outcome, taken.why);
+    if (taken.kind === 'given-back') return EXIT.reported;
     if (!(await this.session.proposeRunning())) return this.refused(run.id);
     return this.load(order, run, flowRun);
+  }
+
+  /** It may have waited for its turn when the timetable was stopped. */
+  private async paused(flowRun: FlowRun): Promise<ExitCode> {
+    await this.turns.leaveAs(flowRun.id, 'paused');
+    return this.finish('cancelled', 'paused');
+  }
+
+  /** One that runs already was left behind by a process that is gone: whether it is, the lease says. */
+  private async takeTurn(ingestionId: string, run: Entered, flowRun: FlowRun): Promise<Taken> {
+    if (run.status === 'running') return { kind: 'load' };
+    this.heedCancellation();
+    return this.turn.take({ runId: run.id, ingestionId, flowRun, signal: this.stopping.signal });
+  }
+
+  private heedCancellation(): void {
+    this.session.cancelled.addEventListener('abort', () => this.stopping.abort(wasCancelled()), { once: true });
   }
 
   /** Prefect did not accept RUNNING: nothing is loaded. */
@@ -70,9 +96,9 @@ export class FlowRunExecution {
       : EXIT.reported;
   }
 
-  private async load(order: RunningOrder, run: QueuedRun, flowRun: FlowRun): Promise<ExitCode> {
+  private async load(order: RunningOrder, run: Entered, flowRun: FlowRun): Promise<ExitCode> {
     const { session } = this;
-    session.cancelled.addEventListener('abort', () => this.stopping.abort(wasCancelled()), { once: true });
+    this.heedCancellation();
     const outcome = await this.orchestrator.runIngestion({
       order,
       runId: run.id,
@@ -95,11 +121,6 @@ export class FlowRunExecution {
     await this.session.finish(outcome, message);
     return EXIT.reported;
   }
-}
-
-interface QueuedRun {
-  id: string;
-  parameters: RunParameters;
 }
 
 function wasCancelled(): RunStopped {

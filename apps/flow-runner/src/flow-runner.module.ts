@@ -5,6 +5,7 @@ import { RunRecorderModule } from '@sluice/ingestion';
 import { type Config, KernelModule } from '@sluice/kernel';
 import { OrchestrationGatewayModule } from '@sluice/orchestration-gateway';
 import { FlowRunExecution } from './flow-run';
+import { RunTurn } from './turn';
 
 @Module({})
 export class FlowRunnerModule {
@@ -18,7 +19,7 @@ export class FlowRunnerModule {
         RunRecorderModule,
         BatchOrchestratorModule,
       ],
-      providers: [FlowRunExecution],
+      providers: [FlowRunExecution, RunTurn],
     };
   }
 }

@@ -54,6 +54,11 @@ export class BatchOrchestrator {
     return this.claimed(request, tally, began.session);
   }
 
+  /** The run that loads for this ingestion now; `null` also when the destination cannot be asked: the run itself will say so. */
+  busyWith(ingestionId: string): Promise<string | null> {
+    return this.destination.busyWith(ingestionId).catch(() => null);
+  }
+
   /** The lease is kept until the end of the run is written: whoever gets it later may take a `running` row for one left behind. */
   private async claimed(request: RunRequest, tally: Tally, session: LoadSession): Promise<RunOutcome | null> {
     const held: Held = { session };

@@ -3,15 +3,17 @@ import { OrchestrationUnavailable, RunActive } from '@sluice/kernel';
 import { rowsOf } from '@sluice/database';
 import { DataSource } from 'typeorm';
 import { CLAIM_SECONDS } from './operation-claims';
+import type { RunRow } from './run.entity';
 import { type ActiveRun, RunSettlement } from './run-settlement';
 
 const ACTIVE = `
-SELECT id, flow_run_id, status, created_at < now() - make_interval(secs => $2) AS forgotten
+SELECT id, flow_run_id, status, place, created_at < now() - make_interval(secs => $2) AS forgotten
 FROM sluice_control.run WHERE ingestion_id = $1 AND status IN ('queued', 'running') ORDER BY created_at, id`;
 
 const NEVER_SENT = { status: 'failed', because: 'It was never handed to Prefect.' } as const;
 
-type Listed = ActiveRun & { forgotten: boolean };
+/** `forgotten`: the API died before it was handed to Prefect. */
+export type ActiveRow = ActiveRun & Pick<RunRow, 'place'> & { forgotten: boolean };
 
 /** The runs of an ingestion that stand in the way of what it is to do next. */
 @Injectable()
@@ -23,9 +25,15 @@ export class ActiveRuns {
 
   /** Runs that have ended in Prefect without their process saying so do not count, and are ended here. Errors: `RunActive`, `OrchestrationUnavailable`. */
   async assertNone(ingestionId: string): Promise<void> {
-    for (const run of await this.of(ingestionId)) {
-      if (!(await this.hasEnded(run))) throw new RunActive(run.id);
-    }
+    const [run] = await this.unended(ingestionId);
+    if (run) throw new RunActive(run.id);
+  }
+
+  /** Oldest first. Errors: `OrchestrationUnavailable`. */
+  async unended(ingestionId: string): Promise<ActiveRow[]> {
+    const found: ActiveRow[] = [];
+    for (const run of await this.of(ingestionId)) if (!(await this.hasEnded(run))) found.push(run);
+    return found;
   }
 
   /** Likewise for what does not need Prefect: while it cannot be asked, the row's word counts. Errors: `RunActive`. */
@@ -39,11 +47,11 @@ export class ActiveRuns {
     }
   }
 
-  of(ingestionId: string): Promise<Listed[]> {
+  of(ingestionId: string): Promise<ActiveRow[]> {
     return rowsOf(this.dataSource, ACTIVE, [ingestionId, CLAIM_SECONDS]);
   }
 
-  private async hasEnded(run: Listed): Promise<boolean> {
+  private async hasEnded(run: ActiveRow): Promise<boolean> {
     if (!run.flow_run_id) return run.forgotten && this.settlement.settle(run, NEVER_SENT);
     const end = await this.settlement.findEnded(run.flow_run_id);
     if (!end) return false;

@@ -34,6 +34,7 @@ export type {
   RejectedRowView,
   RunView,
   SchemaVersionView,
+  TickCounts,
   Triggered,
 } from './views';
 export { IngestionService } from './ingestion.service';
@@ -44,7 +45,11 @@ export { Reconciliation, type DriftReport, type ReconcileReport } from './reconc
 export { DRIFT_ACTIONS, DRIFT_KINDS, type Drift, type DriftAction, type DriftKind } from './reconciler/drift';
 export type { Alarm } from './reconciler/alarm';
 export { Backfill, type BackfillReport, type BackfillStep } from './backfill/backfill';
+export type { Entered } from './run-entry';
 export { RunRecorder, type KnownSchema, type RunningOrder } from './run-recorder';
+export { missedAfter } from './rules/fire-times';
+export { timetableOf } from './rules/schedule';
+export { RunTurns, SUPERSEDED, type TickCounter, type Turn } from './run-turns';
 export { ReconcilerTimer } from './reconciler/reconciler-timer';
 export { IngestionCommandsModule, IngestionModule, RunRecorderModule } from './ingestion.module';
 export type * from './types';
@@ -53,9 +58,11 @@ export {
   FORMAT_TYPES,
   FREQUENCIES,
   INGESTION_STATUSES,
+  MISSED_RUNS,
   NEXT_RUN_STATUS,
   ON_ERROR,
   ON_SCHEMA_CHANGE,
+  OVERLAP_POLICIES,
   RUN_STATUSES,
   SOURCE_TYPES,
   VERIFY,

@@ -9,6 +9,7 @@ import { SENTENCE } from './faults';
 import type { IngestionRow } from './ingestion.entity';
 import type { UpdateIngestion } from './inputs';
 import { OperationClaims } from './operation-claims';
+import { ticksFromNow } from './ticks-seen';
 import { assertKeysKnown, assertTypesReadable } from './rules';
 
 /** Updates, pauses and resumes. */
@@ -31,7 +32,7 @@ export class IngestionChange {
       if (changes.schema ?? changes.format) assertTypesReadable(format, schema);
       const { schedule, name = claim.row.name } = changes;
       const step = schedule === undefined ? null : this.steps.forSchedule(claim.row, { name, schedule });
-      return this.agreement.change(claim, changes, step, SENTENCE.update);
+      return this.agreement.change(claim, step ? { ...changes, ...ticksFromNow() } : changes, step, SENTENCE.update);
     });
   }
 
@@ -44,7 +45,8 @@ export class IngestionChange {
   resume(id: string): Promise<IngestionRow> {
     return this.claims.hold(id, 'resume', (claim) => {
       const status = claim.row.schedule ? 'active' : 'draft';
-      return this.agreement.change(claim, { status }, this.steps.forPause(claim.row, false), SENTENCE.resume);
+      const changes = { status, ...(claim.row.status === status ? {} : ticksFromNow()) } as const;
+      return this.agreement.change(claim, changes, this.steps.forPause(claim.row, false), SENTENCE.resume);
     });
   }
 

@@ -10,6 +10,7 @@ import type { IngestionRow } from './ingestion.entity';
 import type { CreateIngestion } from './inputs';
 import { type NewIngestion, NewIngestions } from './new-ingestions';
 import { type Claim, OperationClaims } from './operation-claims';
+import { ticksFromNow } from './ticks-seen';
 import { Tombstones } from './tombstones';
 
 /** A call that timed out may still arrive in Prefect: its deployment is looked for once more after this many seconds. */
@@ -57,7 +58,7 @@ export class IngestionCreation {
 
   private async deploy(claim: Claim): Promise<IngestionRow> {
     const deployment = await saying(SENTENCE.create, () => this.gateway.upsertDeployment(deploymentSpec(claim.row)));
-    const active = { status: 'active', prefect_deployment_id: deployment.id } as const;
+    const active = { status: 'active', prefect_deployment_id: deployment.id, ...ticksFromNow() } as const;
     const row = await this.claims.save(claim, { ...active, ...RELEASED });
     if (row) return row;
     throw new OrchestrationUnavailable('timeout', SENTENCE.create);

@@ -11,13 +11,15 @@ import type { IngestionMetadata, IngestionView, ListIngestions, Page } from './v
 
 const SHOWN = ['draft', 'active', 'paused', 'error'] as const;
 
+/** A tick that was missed or superseded is no run to speak of. */
 const FACTS = `
 SELECT i.id, r.id AS last_run_id, coalesce(r.started_at, r.created_at) AS last_run_time, r.status AS last_run_status,
   coalesce(v.version, 0) AS schema_version
 FROM unnest($1::uuid[]) AS i (id)
 LEFT JOIN LATERAL (
   SELECT id, started_at, created_at, status FROM sluice_control.run
-  WHERE ingestion_id = i.id ORDER BY created_at DESC, id DESC LIMIT 1) r ON true
+  WHERE ingestion_id = i.id AND (planned_at IS NULL OR status <> 'cancelled' OR started_at IS NOT NULL)
+  ORDER BY created_at DESC, id DESC LIMIT 1) r ON true
 LEFT JOIN LATERAL (
   SELECT max(version) AS version FROM sluice_control.schema_version WHERE ingestion_id = i.id) v ON true`;
 
@@ -102,6 +104,11 @@ function viewOf(row: IngestionRow, known: Map<string, Facts>, planned: Map<strin
       last_run_status: facts?.last_run_status ?? null,
       next_run_time: planned.get(row.prefect_deployment_id ?? '') ?? null,
       schema_version: facts?.schema_version ?? 0,
+    },
+    counters: {
+      missed: Number(row.missed),
+      superseded: Number(row.superseded),
+      overlap_skipped: Number(row.overlap_skipped),
     },
     created_at: row.created_at,
     updated_at: row.updated_at,

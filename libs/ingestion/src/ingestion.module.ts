@@ -39,16 +39,20 @@ import { Reconciliation } from './reconciler/reconciliation';
 import { StaleMirrors } from './reconciler/stale-mirrors';
 import type { ReconcilerStep } from './reconciler/step';
 import { SuspectedDrift } from './reconciler/suspected-drift';
+import { TickCatchUp } from './reconciler/tick-catch-up';
 import { UnfinishedBusiness } from './reconciler/unfinished-business';
+import { UnplannedTicks } from './reconciler/unplanned-ticks';
 import { RefreshEstimation } from './refresh-estimation';
 import { RejectedRows } from './rejected-rows';
 import { Run } from './run.entity';
 import { RunCancellation } from './run-cancellation';
+import { RunOverlap } from './run-overlap';
 import { RunReads } from './run-reads';
 import { RunRecorder } from './run-recorder';
 import { RunService } from './run.service';
 import { RunSettlement } from './run-settlement';
 import { RunStarter } from './run-starter';
+import { RunTurns } from './run-turns';
 import { SchemaVersion } from './schema-version.entity';
 import { TableSharing } from './table-sharing';
 import { Tombstone } from './tombstone.entity';
@@ -58,7 +62,7 @@ const SHARED = [
   ...[Installation, OperationClaims, Tombstones, DeploymentSteps, Agreement, Drafting],
   ...[CredentialVault, IdempotencyKeys],
 ];
-const RUNS = [RunSettlement, ActiveRuns, RunStarter, KeyedStarts, RunRecorder];
+const RUNS = [RunSettlement, ActiveRuns, RunOverlap, RunStarter, KeyedStarts, RunRecorder, TickCatchUp];
 const DATA = [LoadedData, TableSharing, RefreshEstimation];
 const USE_CASES = [
   NewIngestions,
@@ -74,7 +78,7 @@ const COMPARING = [UnfinishedBusiness, DriftingRows, NeedlessDeployments, WholeC
 /** In this order: what died is freed, what differs is found, then mended. */
 const STEPS = [
   ...[ExpiredClaims, FullComparison, SuspectedDrift, DueTombstones, DueOrphans],
-  ...[LostRuns, StaleMirrors, Housekeeping],
+  ...[LostRuns, UnplannedTicks, StaleMirrors, Housekeeping],
 ];
 const PASS = {
   provide: RECONCILER_STEPS,
@@ -95,6 +99,6 @@ export class IngestionModule {}
 @Module({ imports: [TypeOrmModule.forFeature(ENTITIES)], providers: ALL, exports: FRONT })
 export class IngestionCommandsModule {}
 
-/** The `RunRecorder` alone, for the flow-runner. Needs `DatabaseModule`; has neither gateway nor reconciler. */
-@Module({ providers: [RunRecorder], exports: [RunRecorder] })
+/** The `RunRecorder` and the `RunTurns` alone, for the flow-runner. Needs `DatabaseModule`; has neither gateway nor reconciler. */
+@Module({ providers: [RunRecorder, RunTurns], exports: [RunRecorder, RunTurns] })
 export class RunRecorderModule {}

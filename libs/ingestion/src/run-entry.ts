@@ -11,6 +11,8 @@ export interface Entry {
   flowRunId: string;
   runId: string | null;
   scheduled: boolean;
+  /** The tick of the timetable; only with `scheduled`. */
+  plannedAt?: Date | null;
 }
 
 export interface Entered {
@@ -18,6 +20,8 @@ export interface Entered {
   status: RunStatus;
   startedAt: Date | null;
   parameters: RunParameters;
+  /** The tick has its run already, by another flow run: this one has nothing to do. */
+  taken: boolean;
 }
 
 type Found = Pick<RunRow, 'id' | 'status' | 'started_at' | 'parameters'>;
@@ -29,8 +33,10 @@ export async function enterRun(sql: SqlRunner, entry: Entry): Promise<Entered> {
   if (found && !runsAgain(found)) return entered(found);
   await insert(sql, entry, found ? 'retry' : entry.scheduled ? 'scheduled' : 'manual', repeatable(found));
   const made = await newestOf(sql, entry);
-  if (!made) throw new IngestionNotFound(entry.ingestionId);
-  return entered(made);
+  if (made) return entered(made);
+  const other = await runOfTick(sql, entry);
+  if (!other) throw new IngestionNotFound(entry.ingestionId);
+  return { ...entered(other), taken: true };
 }
 
 /**
@@ -70,13 +76,19 @@ async function newestOf(sql: SqlRunner, entry: Entry): Promise<Found | undefined
   return row;
 }
 
-/** Does nothing when another process has just made the active row of this flow run. */
+async function runOfTick(sql: SqlRunner, { ingestionId, plannedAt }: Entry): Promise<Found | undefined> {
+  const statement = `SELECT id, status, started_at, parameters FROM sluice_control.run
+    WHERE ingestion_id = $1 AND planned_at = $2 AND trigger = 'scheduled' AND status <> 'failed'`;
+  return (await rowsOf<Found>(sql, statement, [ingestionId, plannedAt ?? null]))[0];
+}
+
+/** Does nothing when another process has just made the active row of this flow run, or when its tick has a run. */
 async function insert(sql: SqlRunner, entry: Entry, trigger: RunTrigger, parameters: RunParameters): Promise<void> {
   try {
     await sql.query(
-      `INSERT INTO sluice_control.run (id, ingestion_id, flow_run_id, trigger, parameters, status, metrics)
-       VALUES ($1, $2, $3, $4, $5, 'queued', $6)
-       ON CONFLICT (flow_run_id) WHERE status IN ('queued', 'running') DO NOTHING`,
+      `INSERT INTO sluice_control.run (id, ingestion_id, flow_run_id, trigger, parameters, status, metrics, planned_at)
+       VALUES ($1, $2, $3, $4, $5, 'queued', $6, $7)
+       ON CONFLICT DO NOTHING`,
       [
         randomUUID(),
         entry.ingestionId,
@@ -84,6 +96,7 @@ async function insert(sql: SqlRunner, entry: Entry, trigger: RunTrigger, paramet
         trigger,
         JSON.stringify(parameters),
         JSON.stringify(NO_METRICS),
+        trigger === 'scheduled' ? (entry.plannedAt ?? null) : null,
       ],
     );
   } catch (error) {
@@ -92,5 +105,5 @@ async function insert(sql: SqlRunner, entry: Entry, trigger: RunTrigger, paramet
 }
 
 function entered(run: Found): Entered {
-  return { id: run.id, status: run.status, startedAt: run.started_at, parameters: run.parameters };
+  return { id: run.id, status: run.status, startedAt: run.started_at, parameters: run.parameters, taken: false };
 }

@@ -79,6 +79,7 @@ function viewOf(run: RunRow): RunView {
     ingestion_id: run.ingestion_id,
     flow_run_id: run.flow_run_id,
     trigger: run.trigger,
+    planned_at: run.planned_at,
     parameters: run.parameters,
     status: run.status,
     created_at: run.created_at,

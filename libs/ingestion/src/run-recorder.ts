@@ -4,12 +4,14 @@ import { DataSource } from 'typeorm';
 import { forgetOtherLoads, mirrorFiles } from './file-mirror';
 import { type Entered, type Entry, enterRun } from './run-entry';
 import { LOAD_ALL, moveRun } from './run-moves';
+import { leaveQueue } from './run-turns';
 import { storedJson } from './stored-json';
 import type {
   ChangedFiles,
   ColumnRecord,
   FileRecord,
   FormatSpec,
+  IngestionStatus,
   OnSchemaChange,
   QualitySpec,
   RunError,
@@ -25,7 +27,7 @@ import type {
 export interface RunningOrder {
   id: string;
   name: string;
-  status: string;
+  status: IngestionStatus;
   source: SourceSpec;
   format: FormatSpec;
   destination: DestinationSpec;
@@ -66,7 +68,7 @@ export class RunRecorder {
   /**
    * The run row of a flow run: the one named by `runId` (its `flow_run_id` is filled in), else the one which already holds this `flowRunId`,
    * else a new row `queued` (trigger `scheduled` or `manual`). Idempotent. When Prefect runs a flow run again whose row had started and
-   * ended, a new row with the trigger `retry`. A row the API failed or cancelled before its start comes back as it is: do not load.
+   * ended, a new row with the trigger `retry`. A tick that another flow run has comes back as `taken`: do not load. A row the API failed or cancelled before its start comes back as it is: do not load.
    * Errors: `IngestionNotFound`.
    */
   enter(entry: Entry): Promise<Entered> {
@@ -93,6 +95,7 @@ export class RunRecorder {
 
   /** queued -> skipped | cancelled | failed, before anything was loaded. */
   dismiss(runId: string, status: 'skipped' | 'cancelled' | 'failed', errors: RunError[]): Promise<boolean> {
+    if (status === 'skipped') return leaveQueue(this.dataSource, runId, status, 'overlap_skipped', null);
     return moveRun(this.dataSource, runId, { from: 'queued', to: status, errors });
   }
 

@@ -6,18 +6,22 @@ import { OrchestrationGateway } from '@sluice/orchestration-gateway';
 import { DataSource } from 'typeorm';
 import { ActiveRuns } from './active-runs';
 import { Agreement } from './agreement';
-import { isOrphan, messageOf, saying, SENTENCE } from './faults';
+import { isOrphan, messageOf, saying, SENTENCE, takenIndex } from './faults';
 import type { Hold } from './idempotency-keys';
 import type { IngestionRow } from './ingestion.entity';
 import { type Claim, OperationClaims } from './operation-claims';
 import type { RunRow } from './run.entity';
 import { moveRun, NO_METRICS, runError } from './run-moves';
+import { type Place, RunOverlap } from './run-overlap';
+import { PLACES } from './run-turns';
 import type { RunParameters, RunTrigger } from './types';
 import type { Triggered } from './views';
 
 export interface StartRequest {
   trigger: RunTrigger;
   parameters: RunParameters;
+  /** The tick it catches up on; then `trigger` is `scheduled`. */
+  plannedAt?: Date;
   /** What else must hold, asked in the transaction that queues the run; what it raises leaves nothing behind. */
   assert?: (tx: SqlRunner, row: IngestionRow) => Promise<void>;
   /** Under which the run is made; by default an id of its own. */
@@ -35,6 +39,7 @@ export class RunStarter {
     private readonly claims: OperationClaims,
     private readonly agreement: Agreement,
     private readonly active: ActiveRuns,
+    private readonly overlap: RunOverlap,
   ) {}
 
   /** Errors: `ValueError` (no deployment), `IngestionNotFound`, `RunActive`, `Conflict`, `OrchestrationUnavailable`, those of `assert`. */
@@ -43,8 +48,7 @@ export class RunStarter {
       return await this.claims.hold(ingestionId, 'trigger', async (claim) => {
         assertDeployed(claim.row);
         await saying(SENTENCE.trigger, () => this.gateway.assertInitialized());
-        await saying(SENTENCE.trigger, () => this.active.assertNone(ingestionId));
-        return this.toPrefect(claim, await this.queue(claim.row, request));
+        return this.toPrefect(claim, await this.inItsPlace(claim.row, request));
       });
     } catch (error) {
       const [run] = error instanceof Conflict ? await this.active.of(ingestionId) : [];
@@ -66,9 +70,22 @@ export class RunStarter {
     return { run_id: runId, flow_run_id: flowRunId };
   }
 
-  private async queue(row: IngestionRow, { trigger, parameters, assert, hold }: StartRequest): Promise<string> {
+  /** A tick may take the place between asking and taking: then it is asked once more. */
+  private async inItsPlace(row: IngestionRow, request: StartRequest, again = true): Promise<string> {
+    const place = await saying(SENTENCE.trigger, () => this.overlap.placeFor(row));
+    try {
+      return await this.queue(row, request, place);
+    } catch (error) {
+      if (!PLACES.has(takenIndex(error) ?? '')) throw error;
+      if (again) return this.inItsPlace(row, request, false);
+      throw await this.overlap.taken(row.id);
+    }
+  }
+
+  private async queue(row: IngestionRow, request: StartRequest, place: Place): Promise<string> {
+    const { trigger, parameters, plannedAt = null, assert, hold } = request;
     const id = hold?.resourceId ?? randomUUID();
-    const values = [id, row.id, trigger, JSON.stringify(parameters), JSON.stringify(NO_METRICS)];
+    const values = [id, row.id, trigger, JSON.stringify(parameters), JSON.stringify(NO_METRICS), place, plannedAt];
     const insert = async (tx: SqlRunner) => {
       await hold?.assert(tx);
       await assert?.(tx, row);
@@ -117,7 +134,8 @@ export class RunStarter {
 }
 
 const QUEUE = `
-INSERT INTO sluice_control.run (id, ingestion_id, trigger, parameters, status, metrics) VALUES ($1, $2, $3, $4, 'queued', $5)`;
+INSERT INTO sluice_control.run (id, ingestion_id, trigger, parameters, status, metrics, place, planned_at)
+VALUES ($1, $2, $3, $4, 'queued', $5, $6, $7)`;
 
 const REMEMBER = `
 UPDATE sluice_control.run SET flow_run_id = $2 WHERE id = $1 RETURNING status = 'failed' AND started_at IS NULL AS never_runs`;

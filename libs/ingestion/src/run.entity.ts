@@ -41,6 +41,14 @@ export class Run {
   @Column('timestamptz', { nullable: true })
   planned_at!: Date | null;
 
+  /** While queued: `next` tries the lease, `waiting` comes after the active run; null until that is decided. */
+  @Column('text', { nullable: true })
+  place!: 'next' | 'waiting' | null;
+
+  /** A later run took its place (`overlap_policy` replace); counted once. */
+  @Column('boolean')
+  replaced!: boolean;
+
   @Column('timestamptz', { nullable: true })
   cancel_requested_at!: Date | null;
 

@@ -59,6 +59,12 @@ export const CHANGED_FILES = ['skip', 'reload', 'fail'] as const;
 export type ChangedFiles = (typeof CHANGED_FILES)[number];
 
 export const FREQUENCIES = ['hourly', 'daily', 'weekly', 'monthly', 'custom', 'manual'] as const;
+/** What starts while another run is active: does not, waits for its end (one at most), or ends it first. */
+export const OVERLAP_POLICIES = ['skip', 'queue_one', 'replace'] as const;
+export type OverlapPolicy = (typeof OVERLAP_POLICIES)[number];
+/** Of ticks that could not run in time: the latest runs, or none. */
+export const MISSED_RUNS = ['latest', 'none'] as const;
+
 export interface ScheduleSpec {
   frequency: (typeof FREQUENCIES)[number];
   /** `HH:MM`, default `00:00`; for hourly only the minutes count. */
@@ -70,8 +76,8 @@ export interface ScheduleSpec {
   /** IANA name, default `UTC`. */
   timezone: string;
   cron_expression: string | null;
-  overlap_policy: 'skip';
-  missed_runs: 'latest' | 'none';
+  overlap_policy: OverlapPolicy;
+  missed_runs: (typeof MISSED_RUNS)[number];
 }
 
 export const ON_SCHEMA_CHANGE = ['ignore', 'append_new_columns', 'sync_all_columns', 'rescue', 'fail'] as const;

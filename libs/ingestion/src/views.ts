@@ -49,6 +49,13 @@ export interface IngestionMetadata {
   schema_version: number;
 }
 
+/** Ticks of the timetable that did not become a run of their own, and runs that were replaced; since the ingestion was made. */
+export interface TickCounts {
+  missed: number;
+  superseded: number;
+  overlap_skipped: number;
+}
+
 export interface IngestionView {
   id: string;
   name: string;
@@ -64,6 +71,7 @@ export interface IngestionView {
   quality: QualitySpec;
   prefect_deployment_id: string | null;
   metadata: IngestionMetadata;
+  counters: TickCounts;
   created_at: Date;
   updated_at: Date;
 }
@@ -73,6 +81,8 @@ export interface RunView {
   ingestion_id: string;
   flow_run_id: string | null;
   trigger: RunTrigger;
+  /** The tick of the timetable it is for. */
+  planned_at: Date | null;
   parameters: RunParameters;
   status: RunStatus;
   created_at: Date;

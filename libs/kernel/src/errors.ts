@@ -90,9 +90,14 @@ export class RunActive extends DomainError {
   readonly code = 'RUN_ACTIVE';
   readonly retry = 'later';
 
-  constructor(readonly runId: string) {
+  constructor(
+    readonly runId: string,
+    standing: 'active' | 'waiting' = 'active',
+  ) {
+    const what =
+      standing === 'active' ? 'is still active' : 'waits already for the active one, and one at most may wait';
     super(
-      `Run ${runId} of this ingestion is still active. Wait for its end or cancel it with POST /api/v1/runs/${runId}/cancel.`,
+      `Run ${runId} of this ingestion ${what}. Wait for its end or cancel it with POST /api/v1/runs/${runId}/cancel.`,
     );
   }
 }

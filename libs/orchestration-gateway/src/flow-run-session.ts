@@ -1,8 +1,9 @@
 import type { Clock } from '@sluice/kernel';
+import { FlowRuns, dueTicks } from './api/flow-runs';
 import type { PrefectClient } from './prefect/client';
 import { unavailable } from './prefect/failures';
 import * as routes from './prefect/routes';
-import { PHASE_OF, STATE_OF, flowRunOf } from './prefect/words';
+import { AWAITING, PHASE_OF, STATE_OF, UNENDED, flowRunOf } from './prefect/words';
 import { Artifacts } from './runner/artifacts';
 import { LogQueue } from './runner/log-queue';
 import { Proposals, type Answered } from './runner/proposals';
@@ -66,6 +67,30 @@ export class FlowRunSession {
   async #mayStart(): Promise<boolean> {
     const run = await this.readPatiently();
     return run !== null && STARTABLE.has(run.phase);
+  }
+
+  /**
+   * Gives the flow run back to Prefect, which hands it to a worker again in so many seconds; this process ends. Named as Prefect names a run
+   * that waits for others, since a change of the deployment deletes what is merely planned; without its process, so that a cancellation
+   * finds nothing to end and is done at once. False: it was cancelled meanwhile.
+   */
+  async giveBack(seconds: number, message: string): Promise<boolean> {
+    await this.#proposals.patiently(() => this.prefect.find(routes.forgetProcess(this.flowRunId)), START_PATIENCE_MS);
+    const scheduledTime = new Date(this.clock.now().getTime() + seconds * 1000);
+    return (await this.#proposals.propose({ ...AWAITING, message, scheduledTime }, START_PATIENCE_MS)).accepted;
+  }
+
+  /** Whether Prefect has another run of this deployment's timetable that is due, later than `after`, and not ended. */
+  async hasLaterTick(deploymentId: string, after: Date): Promise<boolean> {
+    const filter = dueTicks(deploymentId, new Date(after.getTime() + 1), this.clock.now());
+    const ask = () => this.prefect.send(routes.filterFlowRuns({ ...filter, state: UNENDED }));
+    return (await this.#proposals.patiently(ask, START_PATIENCE_MS)).length > 0;
+  }
+
+  /** Asks Prefect to cancel another flow run; one that has ended or is gone is fine. */
+  async cancelOther(flowRunId: string): Promise<void> {
+    const cancel = () => new FlowRuns(this.prefect, this.clock).cancel(flowRunId);
+    await this.#proposals.patiently(cancel, START_PATIENCE_MS);
   }
 
   /** Proposes the terminal state; `message` is a sentence for a person. When CANCELLING refuses it, CANCELLED is proposed instead. Returns the phase Prefect holds now. */

@@ -74,6 +74,11 @@ export class OrchestrationGateway {
     return this.parts.nextRuns.of(deploymentIds);
   }
 
+  /** The ticks from `from` to `until`, both included, for which Prefect has planned a flow run, whatever became of it; earliest first. */
+  ticks(deploymentId: string, from: Date, until: Date): Promise<Date[]> {
+    return this.parts.flowRuns.ticks(deploymentId, from, until);
+  }
+
   /** One flow run with the idempotency key `run:<runId>` and ids as parameters; repeatable. `OrchestrationUnavailable('not_initialized')` when the deployment is missing in Prefect. */
   createFlowRun(request: { deploymentId: string; ingestionId: string; runId: string }): Promise<{ flowRunId: string }> {
     return this.parts.flowRuns.create(request);

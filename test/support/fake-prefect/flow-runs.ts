@@ -38,7 +38,9 @@ const filterSchema = z.object({
       deployment_id: anyOf,
       state: z.object({ operator: z.enum(['and_', 'or_']).default('and_'), type: anyOf, name: anyOf }).optional(),
       tags: z.object({ all_: z.array(z.string()) }).optional(),
-      expected_start_time: z.object({ after_: z.iso.datetime() }).optional(),
+      expected_start_time: z
+        .strictObject({ after_: z.iso.datetime().optional(), before_: z.iso.datetime().optional() })
+        .optional(),
     })
     .default({}),
   sort: z.enum(['EXPECTED_START_TIME_ASC', 'EXPECTED_START_TIME_DESC', 'ID_DESC']).default('ID_DESC'),
@@ -61,7 +63,8 @@ function fits(run: FakeFlowRun, filter: Filter): boolean {
     matches(filter.deployment_id, run.deployment_id) &&
     fitsState(run, filter.state) &&
     (filter.tags?.all_ ?? []).every((tag) => run.tags.includes(tag)) &&
-    (!filter.expected_start_time || run.expected_start_time >= filter.expected_start_time.after_)
+    run.expected_start_time >= (filter.expected_start_time?.after_ ?? '') &&
+    run.expected_start_time <= (filter.expected_start_time?.before_ ?? '9')
   );
 }
 
@@ -92,7 +95,12 @@ function plannedRuns(deployment: FakeDeployment): FakeFlowRun[] {
   return deployment.schedules
     .filter((item) => item.active)
     .flatMap(({ schedule }) => timesOf(schedule))
-    .map((at) => ({ ...newRun(deployment, at, ['auto-scheduled']), auto_scheduled: true }));
+    .map((at) => plannedRun(deployment, at));
+}
+
+/** A tick of the timetable as the scheduler plans it. */
+export function plannedRun(deployment: FakeDeployment, at: Date): FakeFlowRun {
+  return { ...newRun(deployment, at, ['auto-scheduled']), auto_scheduled: true };
 }
 
 function timesOf({ cron, timezone, rrule }: FakeSchedule['schedule']): Date[] {

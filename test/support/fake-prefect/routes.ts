@@ -48,6 +48,7 @@ const ROUTES: readonly (readonly [method: string, path: RegExp, handler: Handler
   ['POST', at(`/deployments/${UUID}/create_flow_run`), (store, body, id = '') => createFlowRun(store, id, body)],
   ['POST', at('/flow_runs/filter'), (store, body) => filterFlowRuns(store, body)],
   ['GET', at(`/flow_runs/${UUID}`), (store, _, id = '') => ok(requireFlowRun(store, id))],
+  ['PATCH', at(`/flow_runs/${UUID}`), (store, _, id = '') => patchFlowRun(store, id)],
   ['POST', at(`/flow_runs/${UUID}/set_state`), (store, body, id = '') => setState(requireFlowRun(store, id), body)],
   ['POST', at('/logs/'), (store, body) => createLogs(store, body)],
   ['POST', at('/logs/filter'), (store, body) => filterLogs(store, body)],
@@ -122,6 +123,12 @@ function patchPool(store: FakeStore, name: string | undefined, body: unknown): R
 
 function deletePool(store: FakeStore, name: string | undefined): Reply {
   store.workPools.splice(store.workPools.indexOf(requirePool(store, name)), 1);
+  return { status: 204 };
+}
+
+/** Which process runs it is nothing the fake knows. */
+function patchFlowRun(store: FakeStore, id: string): Reply {
+  requireFlowRun(store, id);
   return { status: 204 };
 }
 

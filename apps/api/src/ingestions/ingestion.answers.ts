@@ -3,6 +3,7 @@ import type { IngestionView, Page, RefreshEstimate, Triggered } from '@sluice/in
 import { CHANGED_FILES, ON_SCHEMA_CHANGE } from '@sluice/ingestion';
 import { NULLABLE, Shown, ShownCount, ShownId, ShownTime } from '../fields/shown';
 import {
+  CountersAnswer,
   DestinationAnswer,
   FormatAnswer,
   MetadataAnswer,
@@ -42,6 +43,8 @@ export class IngestionAnswer {
   prefect_deployment_id!: string | null;
   @Shown('What happened and what is planned.', { type: MetadataAnswer })
   metadata!: MetadataAnswer;
+  @Shown('What became of ticks that were not run.', { type: CountersAnswer })
+  counters!: CountersAnswer;
   @ShownTime('When it was created.')
   created_at!: string;
   @ShownTime('When it was last changed.')
@@ -62,6 +65,7 @@ export class IngestionAnswer {
       quality: QualityAnswer.of(view.quality),
       prefect_deployment_id: view.prefect_deployment_id,
       metadata: MetadataAnswer.of(view.metadata),
+      counters: CountersAnswer.of(view.counters),
       created_at: view.created_at.toISOString(),
       updated_at: view.updated_at.toISOString(),
     };

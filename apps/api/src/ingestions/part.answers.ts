@@ -8,8 +8,18 @@ import type {
   QualitySpec,
   ScheduleSpec,
   SchemaSpec,
+  TickCounts,
 } from '@sluice/ingestion';
-import { FREQUENCIES, FORMAT_TYPES, ON_ERROR, RUN_STATUSES, SOURCE_TYPES, WRITE_MODES } from '@sluice/ingestion';
+import {
+  FREQUENCIES,
+  FORMAT_TYPES,
+  MISSED_RUNS,
+  ON_ERROR,
+  OVERLAP_POLICIES,
+  RUN_STATUSES,
+  SOURCE_TYPES,
+  WRITE_MODES,
+} from '@sluice/ingestion';
 import { NULLABLE, Shown, ShownCount, ShownId, ShownTime, timeOrNull } from '../fields/shown';
 
 const EMPTY_OBJECT = { type: 'object', additionalProperties: true } as const;
@@ -96,9 +106,9 @@ export class ScheduleAnswer {
   timezone!: string;
   @Shown('For `custom`.', { type: String, ...NULLABLE })
   cron_expression!: string | null;
-  @Shown('What a trigger does while a run is active.', { enum: ['skip'] })
+  @Shown('What a trigger or a tick does while a run is active.', { enum: OVERLAP_POLICIES })
   overlap_policy!: string;
-  @Shown('What happens to runs that were due while Prefect was away.', { enum: ['latest', 'none'] })
+  @Shown('What happens to ticks that could not run in time.', { enum: MISSED_RUNS })
   missed_runs!: string;
 
   static of(spec: ScheduleSpec): ScheduleAnswer {
@@ -150,5 +160,21 @@ export class MetadataAnswer {
       next_run_time: timeOrNull(next_run_time),
       schema_version,
     };
+  }
+}
+
+@ApiSchema({ name: 'Counters' })
+export class CountersAnswer {
+  @ShownCount('Ticks that could not run in time and were left out (`missed_runs` none).')
+  missed!: number;
+  @ShownCount(
+    'Ticks given up for a later one (`missed_runs` latest), and runs ended for another (`overlap_policy` replace).',
+  )
+  superseded!: number;
+  @ShownCount('Ticks left out because a run was active, or because one waited already.')
+  overlap_skipped!: number;
+
+  static of({ missed, superseded, overlap_skipped }: TickCounts): CountersAnswer {
+    return { missed, superseded, overlap_skipped };
   }
 }

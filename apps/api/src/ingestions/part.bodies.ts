@@ -7,7 +7,16 @@ import type {
   SchemaInput,
   SourceInput,
 } from '@sluice/ingestion';
-import { FORMAT_TYPES, FREQUENCIES, ON_ERROR, SOURCE_TYPES, VERIFY, WRITE_MODES } from '@sluice/ingestion';
+import {
+  FORMAT_TYPES,
+  FREQUENCIES,
+  MISSED_RUNS,
+  ON_ERROR,
+  OVERLAP_POLICIES,
+  SOURCE_TYPES,
+  VERIFY,
+  WRITE_MODES,
+} from '@sluice/ingestion';
 import { type Encoding, ENCODINGS } from '@sluice/connectors';
 import {
   FlagField,
@@ -262,16 +271,18 @@ export class ScheduleBody implements ScheduleInput {
   cron_expression?: string | null;
 
   @TextField({
-    description: 'What a trigger does while a run is active: `skip` answers 409.',
-    available: ['skip'],
+    description:
+      'What a trigger or a tick does while a run is active. `skip`: the trigger answers 409, the tick ends `skipped`. `queue_one`: one waits for its end, another one is as with `skip`. `replace`: the active run is cancelled, and the new one begins when it has ended (up to 15 s).',
+    available: OVERLAP_POLICIES,
     required: false,
     default: 'skip',
   })
   overlap_policy?: string;
 
   @TextField({
-    description: 'What happens to runs that were due while Prefect was away.',
-    available: ['latest', 'none'],
+    description:
+      'What happens to ticks that could not run in time, since a worker, Prefect or its scheduler was away. `latest`: the last one runs, as late as it is. `none`: what is later than a tenth of the time to the next tick (at least a minute, at most an hour) does not run.',
+    available: MISSED_RUNS,
     required: false,
     default: 'latest',
   })

@@ -62,12 +62,17 @@ export class RunAnswer {
   flow_run_id!: string | null;
   @Shown('What started it.', { enum: ['scheduled', 'manual', 'retry', 'refresh'] })
   trigger!: string;
+  @ShownTime('The tick of the timetable it is for; null for what was started otherwise.', NULLABLE)
+  planned_at!: string | null;
   @Shown(
     'What it is to do. `load`: all that is new, of files modified within [from, until) and below the prefix where given. `refresh`: the table anew (`scope` full or new_only). `retry`: failed files, `paths` or all (null), then all that is new.',
     { type: 'object', additionalProperties: true, example: NEW },
   )
   parameters!: RunParameters;
-  @Shown('`partial`: some files failed. `skipped`: another run was active.', { enum: RUN_STATUSES })
+  @Shown(
+    '`queued`: also while it waits for the active run (`overlap_policy` queue_one, replace). `partial`: some files failed. `skipped`: another run was active.',
+    { enum: RUN_STATUSES },
+  )
   status!: string;
   @ShownTime('When it was queued.')
   created_at!: string;
@@ -86,6 +91,7 @@ export class RunAnswer {
       ingestion_id: view.ingestion_id,
       flow_run_id: view.flow_run_id,
       trigger: view.trigger,
+      planned_at: timeOrNull(view.planned_at),
       parameters: parametersOf(view.parameters),
       status: view.status,
       created_at: view.created_at.toISOString(),

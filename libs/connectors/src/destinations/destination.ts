@@ -250,4 +250,6 @@ export abstract class Destination {
   abstract acquire(ingestionId: string, runId: string): Promise<LoadSession | null>;
   /** The run that the lease of this ingestion was last taken for and not given back; `null` when there is none. */
   abstract holder(ingestionId: string): Promise<string | null>;
+  /** The run that holds the lease of this ingestion now and lives; `null`: whoever tries gets it. */
+  abstract busyWith(ingestionId: string): Promise<string | null>;
 }

@@ -21,8 +21,17 @@ ALTER TABLE sluice_control.run
   ADD COLUMN heartbeat_at        timestamptz(3),
   ADD COLUMN planned_at          timestamptz(3),
   ADD COLUMN cancel_requested_at timestamptz(3),
-  ADD COLUMN retry_of            uuid;
+  ADD COLUMN retry_of            uuid,
+  ADD COLUMN place               text,
+  ADD COLUMN replaced            boolean NOT NULL DEFAULT false,
+  ADD CONSTRAINT run_place CHECK (place IN ('next', 'waiting'));
 CREATE INDEX run_broken_off ON sluice_control.run (ended_at, id) WHERE status IN ('failed', 'cancelled', 'crashed');
+-- Of one ingestion one run at most may be about to take the lease, and one may wait behind the active one.
+CREATE UNIQUE INDEX run_next ON sluice_control.run (ingestion_id) WHERE status = 'queued' AND place = 'next';
+CREATE UNIQUE INDEX run_waiting ON sluice_control.run (ingestion_id) WHERE status = 'queued' AND place = 'waiting';
+-- A tick is run once, whoever finds it: Prefect may plan one twice, and the reconciler catches up on those it never planned.
+CREATE UNIQUE INDEX run_of_tick ON sluice_control.run (ingestion_id, planned_at)
+  WHERE trigger = 'scheduled' AND status <> 'failed';
 `;
 
 /**

@@ -178,7 +178,7 @@ describe('every other field is checked by its own name', () => {
     [{ day_of_week: 1.5 }, 'schedule.day_of_week'],
     [{ day_of_month: 0 }, 'schedule.day_of_month'],
     [{ day_of_month: 32 }, 'schedule.day_of_month'],
-    [{ overlap_policy: 'replace' }, 'schedule.overlap_policy'],
+    [{ overlap_policy: 'queue' }, 'schedule.overlap_policy'],
     [{ missed_runs: 'all' }, 'schedule.missed_runs'],
     [{ crontab: '* * * * *' } as object, 'schedule.crontab'],
   ])('%j -> %s', (field, path) => {

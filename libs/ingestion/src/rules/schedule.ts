@@ -1,6 +1,6 @@
 import type { Timetable } from '@sluice/orchestration-gateway';
 import type { ScheduleInput } from '../inputs';
-import { FREQUENCIES, type ScheduleSpec } from '../types';
+import { FREQUENCIES, MISSED_RUNS, OVERLAP_POLICIES, type ScheduleSpec } from '../types';
 import { canonicalCron } from './cron';
 import { oneOf, onlyKnown, refuse, wholeNumber } from './refuse';
 import { canonicalTimezone } from './timezone';
@@ -29,8 +29,8 @@ export function scheduleSpec(input: ScheduleInput): ScheduleSpec {
     day_of_month: wholeNumber('schedule.day_of_month', input.day_of_month, { min: 1, max: 31, fallback: 1 }),
     timezone: canonicalTimezone(input.timezone ?? 'UTC'),
     cron_expression: input.cron_expression?.trim() ?? null,
-    overlap_policy: oneOf('schedule.overlap_policy', input.overlap_policy, ['skip'], 'skip'),
-    missed_runs: oneOf('schedule.missed_runs', input.missed_runs, ['latest', 'none'], 'latest'),
+    overlap_policy: oneOf('schedule.overlap_policy', input.overlap_policy, OVERLAP_POLICIES, 'skip'),
+    missed_runs: oneOf('schedule.missed_runs', input.missed_runs, MISSED_RUNS, 'latest'),
   };
   timetableOf(spec);
   return spec;

@@ -12,6 +12,15 @@ const MAX_LINES = 200;
 /** Prefect's own tag on what its scheduler plans. */
 const PLANNED_TAG = 'auto-scheduled';
 
+/** What the scheduler made of a deployment's timetable from `from` to `until`, both included. */
+export function dueTicks(deploymentId: string, from: Date, until: Date) {
+  return {
+    deployment_id: { any_: [deploymentId] },
+    tags: { all_: [PLANNED_TAG] },
+    expected_start_time: { after_: from.toISOString(), before_: until.toISOString() },
+  };
+}
+
 export class FlowRuns {
   constructor(
     private readonly prefect: PrefectClient,
@@ -61,6 +70,20 @@ export class FlowRuns {
       open = open.filter((id) => !times.has(id));
     }
     return times;
+  }
+
+  /** The ticks between, both ends included, for which Prefect has a flow run, whatever became of it; earliest first. */
+  async ticks(deploymentId: string, from: Date, until: Date): Promise<Date[]> {
+    const budget = this.prefect.budget();
+    const times = new Map<number, Date>();
+    for (let after = from; ;) {
+      const page = await this.prefect.send(routes.filterFlowRuns(dueTicks(deploymentId, after, until)), budget);
+      for (const { expected_start_time: at } of page) if (at) times.set(at.getTime(), at);
+      const last = page.at(-1)?.expected_start_time;
+      // A page that ends where it began holds nothing but one tick, planned often.
+      if (page.length < MAX_LINES || !last || last.getTime() === after.getTime()) return [...times.values()];
+      after = last;
+    }
   }
 
   #planned(deploymentIds: string[]) {

@@ -254,7 +254,7 @@ export interface paths {
     delete?: never;
     options?: never;
     head?: never;
-    patch?: never;
+    patch: operations['update_flow_run_flow_runs__id__patch'];
     trace?: never;
   };
   '/flow_runs/{id}/set_state': {
@@ -962,6 +962,19 @@ export interface components {
       | 'NAME_DESC'
       | 'NEXT_SCHEDULED_START_TIME_ASC'
       | 'END_TIME_DESC';
+    FlowRunUpdate: {
+      name?: string | null;
+      flow_version?: string | null;
+      parameters?: {
+        [key: string]: unknown;
+      };
+      empirical_policy?: components['schemas']['FlowRunPolicy'];
+      tags?: string[];
+      infrastructure_pid?: string | null;
+      job_variables?: {
+        [key: string]: unknown;
+      } | null;
+    };
     GlobalConcurrencyLimitResponse: {
       /** Format: uuid */
       id: string;
@@ -1939,6 +1952,39 @@ export interface operations {
         content: {
           'application/json': components['schemas']['FlowRunResponse'];
         };
+      };
+      422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['HTTPValidationError'];
+        };
+      };
+    };
+  };
+  update_flow_run_flow_runs__id__patch: {
+    parameters: {
+      query?: never;
+      header?: {
+        'x-prefect-api-version'?: string;
+      };
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['FlowRunUpdate'];
+      };
+    };
+    responses: {
+      204: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
       };
       422: {
         headers: {

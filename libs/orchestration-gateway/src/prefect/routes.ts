@@ -65,8 +65,15 @@ export const createFlowRun = (
 export const readFlowRun = (id: string) => get(path`/flow_runs/${id}`, wire.flowRun);
 export const setState = (
   id: string,
-  state: { type: wire.StateType; name?: string; message?: string; state_details: { transition_id: string } },
+  state: {
+    type: wire.StateType;
+    name?: string;
+    message?: string;
+    state_details: { transition_id: string; scheduled_time?: string };
+  },
 ) => post(path`/flow_runs/${id}/set_state`, { state, force: false }, wire.verdict);
+/** Nothing runs it any more. */
+export const forgetProcess = (id: string) => patch(path`/flow_runs/${id}`, { infrastructure_pid: null });
 /** Earliest first, 200 at most. */
 export const filterFlowRuns = (flow_runs: wire.FlowRunFilter) =>
   post('/flow_runs/filter', { flow_runs, sort: 'EXPECTED_START_TIME_ASC', limit: 200 }, z.array(wire.flowRun));

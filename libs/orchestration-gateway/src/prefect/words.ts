@@ -27,6 +27,14 @@ export const STATE_OF = {
   cancelled: { type: 'CANCELLED', name: 'Cancelled' },
 } as const satisfies Record<FlowRunOutcome, { type: StateType; name: string }>;
 
+/** What a flow run is called that waits for its turn. */
+export const AWAITING = { type: 'SCHEDULED', name: 'AwaitingConcurrencySlot' } as const satisfies {
+  type: StateType;
+  name: string;
+};
+
+export const UNENDED = { type: { any_: ['SCHEDULED', 'PENDING', 'RUNNING'] satisfies StateType[] } };
+
 /** Python's logging levels, which Prefect uses. */
 export const LEVEL_NUMBER = {
   debug: 10,

@@ -12,6 +12,8 @@ export interface Proposed {
   type: StateType;
   name?: string;
   message?: string;
+  /** From when on a worker may take it. */
+  scheduledTime?: Date;
 }
 
 /** A verdict, and whether the state that Prefect holds is the proposed one. */
@@ -30,7 +32,9 @@ export class Proposals {
   /** Tries for `patienceMs`, always with the same transition id. Throws the last `OrchestrationUnavailable`. */
   async propose(proposed: Proposed, patienceMs: number): Promise<Answered> {
     const transitionId = randomUUID();
-    const state = { ...proposed, ...messageOf(proposed), state_details: { transition_id: transitionId } };
+    const { scheduledTime, ...named } = proposed;
+    const details = scheduledTime === undefined ? {} : { scheduled_time: scheduledTime.toISOString() };
+    const state = { ...named, ...messageOf(named), state_details: { transition_id: transitionId, ...details } };
     const verdict = await this.patiently(() => this.prefect.find(routes.setState(this.flowRunId, state)), patienceMs);
     if (!verdict) throw unavailable('protocol', `flow run ${this.flowRunId} no longer exists in Prefect`);
     return { ...verdict, accepted: verdict.status === 'ACCEPT' || isOurs(verdict, transitionId) };

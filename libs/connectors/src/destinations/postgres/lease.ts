@@ -13,6 +13,13 @@ export interface LeaseOptions {
   seconds: number;
 }
 
+/** The run whose keeper holds the lock of ingestion $1 and whose time is not over; read without touching the lock. */
+export const LIVE_HOLDER = `
+SELECT run FROM sluice.lease WHERE ingestion = $1 AND expires_at >= clock_timestamp() AND EXISTS (
+  SELECT 1 FROM pg_locks l WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
+    AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    AND (l.classid::bigint << 32) | l.objid::bigint = hashtextextended('sluice lease ' || $1, 0))`;
+
 interface Holder {
   fence: string;
   expired: boolean;

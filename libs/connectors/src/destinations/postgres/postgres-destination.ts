@@ -2,7 +2,7 @@ import type { Client } from 'pg';
 import type { Secret } from '@sluice/kernel';
 import { Destination, type LoadSession } from '../destination';
 import { connect } from './connect';
-import { Lease } from './lease';
+import { Lease, LIVE_HOLDER } from './lease';
 import { isPrepared, prepare } from './own-schema';
 import { asDestinationError } from './pg-errors';
 import { PostgresSession } from './postgres-session';
@@ -42,11 +42,18 @@ export class PostgresDestination extends Destination {
     }
   }
 
-  override async holder(ingestionId: string): Promise<string | null> {
+  override holder(ingestionId: string): Promise<string | null> {
+    return this.asked(ingestionId, 'SELECT run FROM sluice.lease WHERE ingestion = $1');
+  }
+
+  override busyWith(ingestionId: string): Promise<string | null> {
+    return this.asked(ingestionId, LIVE_HOLDER);
+  }
+
+  private async asked(ingestionId: string, statement: string): Promise<string | null> {
     const client = await connect(this.options.url, `sluice holder ${ingestionId}`, CONNECT_MS);
     try {
       if (!(await isPrepared(client))) return null;
-      const statement = 'SELECT run FROM sluice.lease WHERE ingestion = $1';
       return (await client.query<{ run: string | null }>(statement, [ingestionId])).rows[0]?.run ?? null;
     } catch (error) {
       throw asDestinationError(error);
