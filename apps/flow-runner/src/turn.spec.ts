@@ -2,11 +2,10 @@ import { randomUUID } from 'node:crypto';
 import type { BatchOrchestrator } from '@sluice/batch-orchestrator';
 import { RunTurns } from '@sluice/ingestion';
 import { SystemClock } from '@sluice/kernel';
-import { FlowRunSession } from '@sluice/orchestration-gateway';
-import { RunTurn, type Taken } from '../../apps/flow-runner/src/turn';
-import { createClient } from '../../libs/orchestration-gateway/src/create-gateway';
-import { anIngestion, startControlPlane, until, type ControlPlane } from '../support/control-plane';
-import { plannedRun } from '../support/fake-prefect/flow-runs';
+import { RunTurn, type Taken } from './turn';
+import { anIngestion, startControlPlane, until, type ControlPlane } from '../../../test/support/control-plane';
+import { plannedRun } from '../../../test/support/fake-prefect/flow-runs';
+import { sessionOf } from '../../../test/support/flow-run-session';
 
 let plane: ControlPlane;
 beforeAll(async () => {
@@ -40,7 +39,7 @@ function lateTicks(id: string, count: number): string[] {
 
 /** What a process does with a flow run until it knows whether it loads. Its end is told to Prefect, as `FlowRunExecution` does. */
 async function process(id: string, flowRunId: string, signal = new AbortController().signal): Promise<Taken> {
-  const session = new FlowRunSession(createClient(plane.config, clock), clock, flowRunId);
+  const session = sessionOf(plane.config, flowRunId);
   try {
     const flowRun = (await session.read())!;
     const entry = { ingestionId: id, flowRunId, runId: null, scheduled: true, plannedAt: flowRun.expectedStartAt };
@@ -93,6 +92,22 @@ describe('five ticks that are late', () => {
     expect(kinds(await Promise.all(ticks.map((tick) => process(id, tick))))).toEqual(Array(5).fill('cancelled'));
     await Promise.all(ticks.map((tick) => process(id, tick)));
     expect(await countersOf(id)).toEqual({ missed: 5, superseded: 0, overlap_skipped: 0 });
+  });
+});
+
+describe('a late tick whose process died before it knew its turn', () => {
+  it('is superseded by the later one, and keeps nobody waiting', async () => {
+    const id = await minutely({ missed_runs: 'latest' });
+    const [dead, next] = lateTicks(id, 2) as [string, string];
+    const plannedAt = new Date(plane.fake.flowRuns.find((it) => it.id === dead)!.expected_start_time);
+    const entry = { ingestionId: id, flowRunId: dead, runId: null, scheduled: true, plannedAt };
+    const { id: runId } = await plane.recorder.enter(entry);
+    expect(await process(id, next)).toEqual({ kind: 'load' });
+    expect(await plane.runs.getRun(runId)).toMatchObject({
+      status: 'cancelled',
+      errors: [{ message: 'superseded by a later tick' }],
+    });
+    expect(await countersOf(id)).toEqual({ missed: 0, superseded: 1, overlap_skipped: 0 });
   });
 });
 
