@@ -84,6 +84,7 @@ describe('POST /ingestions', () => {
         next_run_time: TIME,
         schema_version: 0,
       },
+      counters: { missed: 0, superseded: 0, overlap_skipped: 0 },
       created_at: TIME,
       updated_at: TIME,
     });

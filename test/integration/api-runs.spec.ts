@@ -137,6 +137,7 @@ describe('a run', () => {
       ingestion_id: id,
       flow_run_id: second.flow_run_id,
       trigger: 'manual',
+      planned_at: null,
       parameters: { kind: 'load', from: null, until: null, path_prefix: null },
       status: 'queued',
       created_at: TIME,

@@ -44,6 +44,7 @@ describe('an ingestion without a schedule', () => {
         next_run_time: null,
         schema_version: 0,
       },
+      counters: { missed: 0, superseded: 0, overlap_skipped: 0 },
       created_at: expect.any(Date),
       updated_at: expect.any(Date),
     });

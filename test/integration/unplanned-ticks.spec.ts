@@ -5,8 +5,8 @@ let plane: ControlPlane;
 beforeAll(async () => {
   plane = await startControlPlane();
 });
-afterEach(() => {
-  plane.fake.behave();
+afterEach(async () => {
+  await plane.fake.behave();
   plane.fake.flowRuns.length = 0;
 });
 afterEach(async () => {
@@ -106,7 +106,7 @@ describe('ticks that Prefect never planned', () => {
     await plane.fake.misbehave('http_500', { route: /create_flow_run/ });
     await plane.reconciler.runOnce();
     expect(await countersOf(id)).toEqual({ missed: 0, superseded: 0, overlap_skipped: 0 });
-    plane.fake.behave();
+    await plane.fake.behave();
     await until(async () => (await plane.reconciler.runOnce()).length > 0, 10_000);
     expect((await runsOf(id)).map((run) => run.status)).toEqual(['queued', 'failed']);
   });

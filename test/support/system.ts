@@ -50,7 +50,8 @@ export interface System {
   stop(): Promise<void>;
 }
 
-export async function startSystem(env: Record<string, string> = {}): Promise<System> {
+/** `limit`: flow runs that the worker takes at a time. */
+export async function startSystem(env: Record<string, string> = {}, limit = 8): Promise<System> {
   const { apiUrl: prefectUrl } = await realPrefect();
   const [control, destination] = [await freshDatabase(), await freshDatabase()];
   const folder = await mkdtemp(join(tmpdir(), 'sluice-e2e-'));
@@ -85,7 +86,7 @@ export async function startSystem(env: Record<string, string> = {}): Promise<Sys
   };
   try {
     await until('the API is initialized', () => isInitialized(url, api), READY_MS);
-    parts.worker = await startWorker({ apiUrl: prefectUrl, pool, env: shared, cwd: ROOT });
+    parts.worker = await startWorker({ apiUrl: prefectUrl, pool, env: shared, cwd: ROOT, limit });
   } catch (error) {
     await stop();
     throw error;

@@ -23,20 +23,17 @@ export class ActiveRuns {
     private readonly settlement: RunSettlement,
   ) {}
 
-  /** Runs that have ended in Prefect without their process saying so do not count, and are ended here. Errors: `RunActive`, `OrchestrationUnavailable`. */
-  async assertNone(ingestionId: string): Promise<void> {
-    const [run] = await this.unended(ingestionId);
-    if (run) throw new RunActive(run.id);
-  }
-
-  /** Oldest first. Errors: `OrchestrationUnavailable`. */
+  /**
+   * Oldest first. Runs that have ended in Prefect without their process saying so do not count, and are ended here.
+   * Errors: `OrchestrationUnavailable`.
+   */
   async unended(ingestionId: string): Promise<ActiveRow[]> {
     const found: ActiveRow[] = [];
     for (const run of await this.of(ingestionId)) if (!(await this.hasEnded(run))) found.push(run);
     return found;
   }
 
-  /** Likewise for what does not need Prefect: while it cannot be asked, the row's word counts. Errors: `RunActive`. */
+  /** For what does not need Prefect: while it cannot be asked, the row's word counts. Errors: `RunActive`. */
   async assertNoneKnown(ingestionId: string): Promise<void> {
     for (const run of await this.of(ingestionId)) {
       const ended = await this.hasEnded(run).catch((error: unknown) => {

@@ -72,6 +72,8 @@ export class RunStarter {
 
   /** A tick may take the place between asking and taking: then it is asked once more. */
   private async inItsPlace(row: IngestionRow, request: StartRequest, again = true): Promise<string> {
+    // Before a run is cancelled for this one; it decides in the transaction.
+    await request.assert?.(this.dataSource, row);
     const place = await saying(SENTENCE.trigger, () => this.overlap.placeFor(row));
     try {
       return await this.queue(row, request, place);

@@ -22,6 +22,8 @@ export interface Turn {
   schedule: ScheduleSpec | null;
   /** The queued run that comes before it. */
   ahead: string | null;
+  /** What somebody ended it for. */
+  because: string | null;
 }
 
 /**
@@ -134,7 +136,7 @@ function errorsOf(because: string): string {
 const LOOK = `
 UPDATE sluice_control.run r SET heartbeat_at = CASE WHEN r.status = 'queued' THEN now() ELSE r.heartbeat_at END
 FROM sluice_control.ingestion i WHERE r.id = $1 AND i.id = r.ingestion_id
-RETURNING r.status, r.place, CASE WHEN r.trigger = 'scheduled' THEN r.planned_at END AS planned_at, i.status AS ingestion_status, i.schedule,
+RETURNING r.status, r.place, r.errors->0->>'message' AS because, CASE WHEN r.trigger = 'scheduled' THEN r.planned_at END AS planned_at, i.status AS ingestion_status, i.schedule,
   coalesce(extract(epoch FROM r.created_at - r.planned_at) * 1000, 0)::float8 AS late_ms,
   (SELECT o.id FROM sluice_control.run o
    WHERE o.ingestion_id = r.ingestion_id AND o.id <> r.id AND o.status = 'queued'

@@ -1,0 +1,175 @@
+import { randomUUID } from 'node:crypto';
+import type { BatchOrchestrator } from '@sluice/batch-orchestrator';
+import { RunTurns } from '@sluice/ingestion';
+import { SystemClock } from '@sluice/kernel';
+import { RunTurn, type Taken } from './turn';
+import { anIngestion, startControlPlane, until, type ControlPlane } from '../../../test/support/control-plane';
+import { plannedRun } from '../../../test/support/fake-prefect/flow-runs';
+import { sessionOf } from '../../../test/support/flow-run-session';
+
+let plane: ControlPlane;
+beforeAll(async () => {
+  plane = await startControlPlane();
+});
+afterAll(() => plane.close());
+
+const MINUTE = 60_000;
+const clock = new SystemClock();
+/** The run that has the lease; loading itself is not looked at here. */
+let holder: string | null = null;
+beforeEach(() => {
+  holder = null;
+});
+
+async function minutely(policies: object): Promise<string> {
+  const schedule = { frequency: 'custom', cron_expression: '* * * * *', ...policies };
+  return (await plane.ingestions.createIngestion(anIngestion({ schedule }))).id;
+}
+
+/** The ticks of the minutes before the last one, as Prefect has them after an outage. */
+function lateTicks(id: string, count: number): string[] {
+  const deployment = plane.fake.deployments.find((it) => it.name === `ingestion-${id}`)!;
+  const last = Math.floor(Date.now() / MINUTE) * MINUTE - 2 * MINUTE;
+  const runs = Array.from({ length: count }, (_, n) =>
+    plannedRun(deployment, new Date(last - (count - 1 - n) * MINUTE)),
+  );
+  plane.fake.flowRuns.push(...runs);
+  return runs.map((run) => run.id);
+}
+
+/** What a process does with a flow run until it knows whether it loads. Its end is told to Prefect, as `FlowRunExecution` does. */
+async function process(id: string, flowRunId: string, signal = new AbortController().signal): Promise<Taken> {
+  const session = sessionOf(plane.config, flowRunId);
+  try {
+    const flowRun = (await session.read())!;
+    const entry = { ingestionId: id, flowRunId, runId: null, scheduled: true, plannedAt: flowRun.expectedStartAt };
+    const { id: runId } = await plane.recorder.enter(entry);
+    const orchestrator = { busyWith: () => Promise.resolve(holder) } as unknown as BatchOrchestrator;
+    const turn = new RunTurn(session, new RunTurns(plane.dataSource), orchestrator, clock);
+    const taken = await turn.take({ runId, ingestionId: id, flowRun, signal });
+    if (taken.kind === 'load') holder = runId;
+    if (taken.kind === 'over') await session.finish(taken.outcome, taken.why);
+    return taken;
+  } finally {
+    await session.close();
+  }
+}
+
+const kinds = (all: Taken[]) => all.map((it) => (it.kind === 'over' ? it.outcome : it.kind)).sort();
+const countersOf = async (id: string) => (await plane.ingestions.getIngestion(id)).counters;
+const stateOf = (flowRunId: string) => plane.fake.flowRuns.find((it) => it.id === flowRunId)!.state;
+
+describe('five ticks that are late', () => {
+  it('of processes that start at once one loads, and it is the last tick; the others count once', async () => {
+    for (let round = 0; round < 5; round++) {
+      holder = null;
+      const id = await minutely({ missed_runs: 'latest' });
+      const ticks = lateTicks(id, 5);
+      const taken = await Promise.all(ticks.map((tick) => process(id, tick)));
+      expect(taken[4]).toEqual({ kind: 'load' });
+      expect(kinds(taken)).toEqual(['cancelled', 'cancelled', 'cancelled', 'cancelled', 'load']);
+      expect(await countersOf(id)).toEqual({ missed: 0, superseded: 4, overlap_skipped: 0 });
+    }
+  });
+
+  it.each([
+    ['oldest first', [0, 1, 2, 3, 4]],
+    ['newest first', [4, 3, 2, 1, 0]],
+    ['mixed', [2, 4, 0, 3, 1]],
+  ])('%s, one after the other: the same', async (_, order) => {
+    const id = await minutely({ missed_runs: 'latest' });
+    const ticks = lateTicks(id, 5);
+    const taken: Taken[] = [];
+    for (const index of order) taken.push(await process(id, ticks[index]!));
+    expect(kinds(taken)).toEqual(['cancelled', 'cancelled', 'cancelled', 'cancelled', 'load']);
+    expect(await countersOf(id)).toEqual({ missed: 0, superseded: 4, overlap_skipped: 0 });
+    expect(stateOf(ticks[0]!)).toMatchObject({ type: 'CANCELLED', message: 'superseded by a later tick' });
+  });
+
+  it('under none each is missed, and counts once, also when its process is started again', async () => {
+    const id = await minutely({ missed_runs: 'none' });
+    const ticks = lateTicks(id, 5);
+    expect(kinds(await Promise.all(ticks.map((tick) => process(id, tick))))).toEqual(Array(5).fill('cancelled'));
+    await Promise.all(ticks.map((tick) => process(id, tick)));
+    expect(await countersOf(id)).toEqual({ missed: 5, superseded: 0, overlap_skipped: 0 });
+  });
+});
+
+describe('a late tick whose process died before it knew its turn', () => {
+  it('is superseded by the later one, and keeps nobody waiting', async () => {
+    const id = await minutely({ missed_runs: 'latest' });
+    const [dead, next] = lateTicks(id, 2) as [string, string];
+    const plannedAt = new Date(plane.fake.flowRuns.find((it) => it.id === dead)!.expected_start_time);
+    const entry = { ingestionId: id, flowRunId: dead, runId: null, scheduled: true, plannedAt };
+    const { id: runId } = await plane.recorder.enter(entry);
+    expect(await process(id, next)).toEqual({ kind: 'load' });
+    expect(await plane.runs.getRun(runId)).toMatchObject({
+      status: 'cancelled',
+      errors: [{ message: 'superseded by a later tick' }],
+    });
+    expect(await countersOf(id)).toEqual({ missed: 0, superseded: 1, overlap_skipped: 0 });
+  });
+});
+
+describe('ticks that meet a run', () => {
+  /** Somebody's run that has the lease. */
+  const active = async (id: string) => {
+    const { run_id } = await plane.ingestions.triggerManualRun(id);
+    await plane.recorder.start(run_id, randomUUID());
+    return (holder = run_id);
+  };
+
+  it('that has ended but not yet let go of the lease wait for it, and are not skipped', async () => {
+    const id = await minutely({ overlap_policy: 'skip' });
+    const runId = await active(id);
+    await plane.sql(`UPDATE sluice_control.run SET status = 'crashed', ended_at = now() WHERE id = $1`, [runId]);
+    const taken = process(id, lateTicks(id, 1)[0]!);
+    setTimeout(() => (holder = null), 700);
+    expect(await taken).toEqual({ kind: 'load' });
+  });
+
+  it('whose process is gone without a lease load at once', async () => {
+    const id = await minutely({ overlap_policy: 'skip' });
+    await active(id);
+    holder = null;
+    expect(await process(id, lateTicks(id, 1)[0]!)).toEqual({ kind: 'load' });
+  });
+
+  it('wait under queue_one, are given back to Prefect, and load when another process takes them up', async () => {
+    const id = await minutely({ overlap_policy: 'queue_one' });
+    await active(id);
+    const [tick] = lateTicks(id, 1);
+    expect(await process(id, tick!)).toEqual({ kind: 'given-back' });
+    expect(stateOf(tick!)).toMatchObject({ type: 'SCHEDULED', name: 'AwaitingConcurrencySlot' });
+    expect(Date.parse(stateOf(tick!).state_details.scheduled_time!)).toBeGreaterThan(Date.now());
+    const [row] = await plane.sql('SELECT status, place, heartbeat_at FROM sluice_control.run WHERE flow_run_id = $1', [
+      tick,
+    ]);
+    expect(row).toEqual({ status: 'queued', place: 'waiting', heartbeat_at: null });
+    holder = null;
+    expect(await process(id, tick!)).toEqual({ kind: 'load' });
+    expect(await countersOf(id)).toEqual({ missed: 0, superseded: 0, overlap_skipped: 0 });
+  }, 20_000);
+
+  it.each([
+    ['deleted', (id: string) => plane.ingestions.deleteIngestion(id), /deleted/],
+    ['paused', (id: string) => plane.ingestions.pauseIngestion(id), /^paused$/],
+  ])('and wait end by themselves when the ingestion is %s', async (_, change, why) => {
+    const id = await minutely({ overlap_policy: 'queue_one' });
+    await active(id);
+    const [tick] = lateTicks(id, 1);
+    // Claimed by a worker: what is only planned goes with the pause.
+    Object.assign(
+      plane.fake.flowRuns.find((it) => it.id === tick)!,
+      { state_type: 'PENDING' },
+    );
+    const taken = process(id, tick!);
+    await until(
+      async () =>
+        (await plane.sql(`SELECT 1 FROM sluice_control.run WHERE place = 'waiting' AND ingestion_id = $1`, [id]))
+          .length > 0,
+    );
+    await change(id);
+    expect(await taken).toEqual({ kind: 'over', outcome: 'cancelled', why: expect.stringMatching(why) as string });
+  });
+});
