@@ -17,6 +17,7 @@ export type {
   FlowRun,
   FlowRunOutcome,
   FlowRunPhase,
+  FlowRunRequest,
   LogLine,
   OrchestrationStatus,
   Timetable,
