@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { BatchOrchestrator, type RunOutcome, RunStopped } from '@sluice/batch-orchestrator';
-import { RunRecorder, type RunningOrder, type RunParameters } from '@sluice/ingestion';
+import { RunPulse, RunRecorder, type RunningOrder, type RunParameters, type StopOrder } from '@sluice/ingestion';
 import { type FlowRun, FlowRunSession } from '@sluice/orchestration-gateway';
 import { EXIT, type ExitCode } from './exit-codes';
 import { markdownOf } from './report';
@@ -10,10 +10,12 @@ import { markdownOf } from './report';
 @Injectable()
 export class FlowRunExecution {
   private readonly stopping = new AbortController();
+  private readonly executor = randomUUID();
 
   constructor(
     private readonly session: FlowRunSession,
     private readonly recorder: RunRecorder,
+    private readonly pulse: RunPulse,
     private readonly orchestrator: BatchOrchestrator,
   ) {}
 
@@ -21,8 +23,10 @@ export class FlowRunExecution {
     const flowRun = await this.session.readPatiently();
     if (flowRun === null) return EXIT.unreported;
     try {
-      return await this.executeKnown(flowRun);
+      // Given up for lost, or cancelled, before this process came: another flow run may be under way in its place.
+      return ENDED.has(flowRun.phase) ? EXIT.reported : await this.executeKnown(flowRun);
     } finally {
+      await this.pulse.end();
       await this.session.close();
     }
   }
@@ -54,20 +58,35 @@ export class FlowRunExecution {
       flowRunId: flowRun.id,
       runId,
       scheduled: flowRun.scheduledByTimetable,
+      instead: flowRun.isInstead,
     });
+    if (run.taken) return this.finish('cancelled', `Run ${run.id} is executed by another flow run.`);
     if (run.status !== 'queued' && run.status !== 'running')
       return this.finish('cancelled', `Run ${run.id} was ended (${run.status}) before it began; nothing was loaded.`);
+    this.pulse.begin({ id: run.id, flowRunId: flowRun.id, executor: this.executor }, (order) => this.stop(order));
     if (!(await this.session.proposeRunning())) return this.refused(run.id);
     return this.load(order, run, flowRun);
   }
 
+  private stop({ kind, because }: StopOrder): void {
+    this.stopping.abort(new RunStopped(kind === 'cancelled' ? 'cancelled' : 'crashed', because));
+  }
+
   /** Prefect did not accept RUNNING: nothing is loaded. */
   private async refused(runId: string): Promise<ExitCode> {
-    await this.recorder.dismiss(runId, 'cancelled', []);
     const flowRun = await this.session.readPatiently();
+    if (flowRun?.phase === 'crashed') return this.givenUp(runId, flowRun);
+    await this.recorder.dismiss(runId, 'cancelled', []);
     return flowRun?.phase === 'cancelling'
       ? this.finish('cancelled', 'Cancelled before it began; nothing was loaded.')
       : EXIT.reported;
+  }
+
+  /** The worker took this process for dead before it began. What was promised to a person is then done by another flow run. */
+  private async givenUp(runId: string, flowRun: FlowRun): Promise<ExitCode> {
+    await this.pulse.end();
+    await this.recorder.handBack(runId, flowRun.id);
+    return EXIT.reported;
   }
 
   private async load(order: RunningOrder, run: QueuedRun, flowRun: FlowRun): Promise<ExitCode> {
@@ -77,7 +96,7 @@ export class FlowRunExecution {
       order,
       runId: run.id,
       parameters: run.parameters,
-      executor: randomUUID(),
+      executor: this.executor,
       signal: this.stopping.signal,
       report: {
         log: (level, message) => session.log(level, message),
@@ -96,6 +115,8 @@ export class FlowRunExecution {
     return EXIT.reported;
   }
 }
+
+const ENDED: ReadonlySet<FlowRun['phase']> = new Set(['completed', 'failed', 'crashed', 'cancelled']);
 
 interface QueuedRun {
   id: string;

@@ -32,6 +32,7 @@ export type {
   PreviewOrder,
   RefreshEstimate,
   RejectedRowView,
+  RunCancel,
   RunView,
   SchemaVersionView,
   Triggered,
@@ -40,6 +41,7 @@ export { IngestionService } from './ingestion.service';
 export { PreviewOrders } from './preview-orders';
 export { RunService } from './run.service';
 export { Reconciler } from './reconciler/reconciler';
+export { RunPulse, type StopOrder } from './run-pulse';
 export { RunRecorder, type KnownSchema, type RunningOrder } from './run-recorder';
 export { ReconcilerTimer } from './reconciler/reconciler-timer';
 export { IngestionModule, RunRecorderModule } from './ingestion.module';
