@@ -20,15 +20,20 @@ import { ProcessedFile } from './processed-file.entity';
 import { DueTombstones } from './reconciler/due-tombstones';
 import { ExpiredClaims } from './reconciler/expired-claims';
 import { LostRuns } from './reconciler/lost-runs';
+import { OrphanedFlowRuns } from './reconciler/orphaned-flow-runs';
 import { Reconciler } from './reconciler/reconciler';
 import { ReconcilerTimer } from './reconciler/reconciler-timer';
+import { SilentRuns } from './reconciler/silent-runs';
 import { SuspectedDrift } from './reconciler/suspected-drift';
 import { RefreshEstimation } from './refresh-estimation';
 import { RejectedRows } from './rejected-rows';
 import { Run } from './run.entity';
 import { RunCancellation } from './run-cancellation';
+import { RunGivingUp } from './run-giving-up';
+import { RunPulse } from './run-pulse';
 import { RunReads } from './run-reads';
 import { RunRecorder } from './run-recorder';
+import { RunResubmission } from './run-resubmission';
 import { RunService } from './run.service';
 import { RunSettlement } from './run-settlement';
 import { RunStarter } from './run-starter';
@@ -38,11 +43,11 @@ import { Tombstone } from './tombstone.entity';
 import { Tombstones } from './tombstones';
 
 const SHARED = [OperationClaims, Tombstones, DeploymentSteps, Agreement, Drafting, CredentialVault];
-const RUNS = [RunSettlement, ActiveRuns, RunStarter];
+const RUNS = [RunSettlement, RunGivingUp, RunResubmission, ActiveRuns, RunStarter];
 const DATA = [LoadedData, TableSharing, RefreshEstimation];
 const USE_CASES = [IngestionCreation, IngestionChange, IngestionRemoval, ManualRuns, FileHistory, RunCancellation];
 const READS = [IngestionReads, RunReads, RejectedRows];
-const STEPS = [ExpiredClaims, SuspectedDrift, DueTombstones, LostRuns];
+const STEPS = [ExpiredClaims, SuspectedDrift, DueTombstones, SilentRuns, LostRuns, OrphanedFlowRuns];
 const FRONT = [IngestionService, RunService, PreviewOrders, Reconciler];
 
 /** The use cases, for the API. Needs `KernelModule`, `DatabaseModule` and `OrchestrationGatewayModule.forApi()`. The reconciler starts and stops with the application. */
@@ -53,6 +58,6 @@ const FRONT = [IngestionService, RunService, PreviewOrders, Reconciler];
 })
 export class IngestionModule {}
 
-/** The `RunRecorder` alone, for the flow-runner. Needs `DatabaseModule`; has neither gateway nor reconciler. */
-@Module({ providers: [RunRecorder], exports: [RunRecorder] })
+/** `RunRecorder` and `RunPulse`, for the flow-runner. Needs `KernelModule` and `DatabaseModule`; has neither gateway nor reconciler. */
+@Module({ providers: [RunRecorder, RunPulse], exports: [RunRecorder, RunPulse] })
 export class RunRecorderModule {}

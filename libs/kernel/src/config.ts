@@ -45,6 +45,8 @@ const environment = z.object({
     .min(1)
     .default('.')
     .transform((path) => resolve(path)),
+  /** Seconds from when a worker takes a flow run until its process must be there; after that it counts as crashed. */
+  SLUICE_START_SECONDS: wholeNumber(60, 1, 86_400),
   /** Folders below which local files may be read, separated by `:`. */
   SLUICE_FILE_ROOTS: z
     .string()

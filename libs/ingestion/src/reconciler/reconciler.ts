@@ -4,6 +4,8 @@ import { messageOf } from '../faults';
 import { DueTombstones } from './due-tombstones';
 import { ExpiredClaims } from './expired-claims';
 import { LostRuns } from './lost-runs';
+import { OrphanedFlowRuns } from './orphaned-flow-runs';
+import { SilentRuns } from './silent-runs';
 import type { ReconcilerStep } from './step';
 import { SuspectedDrift } from './suspected-drift';
 
@@ -13,8 +15,15 @@ export class Reconciler {
   private readonly logger = new Logger(Reconciler.name);
   private readonly steps: readonly ReconcilerStep[];
 
-  constructor(claims: ExpiredClaims, drift: SuspectedDrift, tombstones: DueTombstones, runs: LostRuns) {
-    this.steps = [claims, drift, tombstones, runs];
+  constructor(
+    claims: ExpiredClaims,
+    drift: SuspectedDrift,
+    tombstones: DueTombstones,
+    silent: SilentRuns,
+    lost: LostRuns,
+    orphaned: OrphanedFlowRuns,
+  ) {
+    this.steps = [claims, drift, tombstones, silent, lost, orphaned];
   }
 
   /** One pass. Resolves with a sentence for each thing done; never rejects. Only for the one process that leads. */
