@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { ValueError } from '@sluice/kernel';
+import { RunActive, ValueError } from '@sluice/kernel';
 import { rowsOf } from '@sluice/database';
 import { DataSource } from 'typeorm';
 import { IngestionReads } from './ingestion-reads';
@@ -8,6 +8,8 @@ import { RefreshEstimation } from './refresh-estimation';
 import { onlyKnown } from './rules';
 import { shown } from './rules/refuse';
 import { loadWindow } from './rules/window';
+import type { RunRow } from './run.entity';
+import { hasEnded } from './run-moves';
 import { RunStarter } from './run-starter';
 import { TableSharing } from './table-sharing';
 import type { RunParameters } from './types';
@@ -58,6 +60,18 @@ export class ManualRuns {
     if (paths === null) await this.assertAnyFailed(ingestionId);
     else await this.assertFailed(ingestionId, paths);
     return this.starter.start(ingestionId, { trigger: 'retry', parameters: { kind: 'retry', paths } });
+  }
+
+  /** A run that has ended, once more. A refresh is checked anew: another ingestion may load into its table by now. */
+  async again(run: Pick<RunRow, 'id' | 'ingestion_id' | 'status' | 'parameters'>): Promise<Triggered> {
+    const { parameters } = run;
+    if (!hasEnded(run.status)) throw new RunActive(run.id);
+    return this.starter.start(run.ingestion_id, {
+      trigger: 'retry',
+      parameters,
+      retryOf: run.id,
+      ...(parameters.kind === 'refresh' && { assert: (tx, row) => this.sharing.assertAlone(tx, row) }),
+    });
   }
 
   /** What an overwritten table holds is all files, whatever is asked. Nobody can change the write mode later. */

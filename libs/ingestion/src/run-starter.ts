@@ -17,6 +17,8 @@ import type { Triggered } from './views';
 export interface StartRequest {
   trigger: RunTrigger;
   parameters: RunParameters;
+  /** The run that is done again. */
+  retryOf?: string;
   /** What else must hold, asked in the transaction that queues the run; what it raises leaves nothing behind. */
   assert?: (tx: SqlRunner, row: IngestionRow) => Promise<void>;
 }
@@ -56,9 +58,9 @@ export class RunStarter {
     return { run_id: runId, flow_run_id: flowRunId };
   }
 
-  private async queue(row: IngestionRow, { trigger, parameters, assert }: StartRequest): Promise<string> {
+  private async queue(row: IngestionRow, { trigger, parameters, retryOf, assert }: StartRequest): Promise<string> {
     const id = randomUUID();
-    const values = [id, row.id, trigger, JSON.stringify(parameters), JSON.stringify(NO_METRICS)];
+    const values = [id, row.id, trigger, JSON.stringify(parameters), JSON.stringify(NO_METRICS), retryOf ?? null];
     const insert = async (tx: SqlRunner) => {
       await assert?.(tx, row);
       await tx.query(QUEUE, values);
@@ -103,7 +105,8 @@ export class RunStarter {
 }
 
 const QUEUE = `
-INSERT INTO sluice_control.run (id, ingestion_id, trigger, parameters, status, metrics) VALUES ($1, $2, $3, $4, 'queued', $5)`;
+INSERT INTO sluice_control.run (id, ingestion_id, trigger, parameters, status, metrics, retry_of)
+VALUES ($1, $2, $3, $4, 'queued', $5, $6)`;
 
 interface FlowRunRequest {
   deploymentId: string;
