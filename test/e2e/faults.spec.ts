@@ -1,7 +1,7 @@
-import { readdirSync, readFileSync } from 'node:fs';
 import type { Client } from 'pg';
 import { describeWithPrefect } from '../support/prefect';
 import { created, endInPrefect, endOf, lines, triggered } from '../support/orders';
+import { processWith } from '../support/processes';
 import { startSystem, type System, until, type WireIngestion, type WireRun } from '../support/system';
 
 describeWithPrefect('whatever happens to a flow run', () => {
@@ -173,16 +173,3 @@ describeWithPrefect('whatever happens to a flow run', () => {
     });
   }, 60_000);
 });
-
-/** The pid of a process whose environment and command line hold the words (Linux). */
-function processWith(variable: string, command: string): number | null {
-  for (const name of readdirSync('/proc').filter((entry) => /^\d+$/.test(entry))) {
-    try {
-      const matches = readFileSync(`/proc/${name}/environ`, 'utf8').split('\0').includes(variable);
-      if (matches && readFileSync(`/proc/${name}/cmdline`, 'utf8').includes(command)) return Number(name);
-    } catch {
-      // It has ended meanwhile, or is not ours to look at.
-    }
-  }
-  return null;
-}

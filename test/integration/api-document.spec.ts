@@ -55,6 +55,7 @@ describe('the OpenAPI document', () => {
       'post /api/v1/ingestions/{id}/resume',
       'post /api/v1/ingestions/{id}/run',
       'post /api/v1/runs/{run_id}/cancel',
+      'post /api/v1/runs/{run_id}/retry',
       'put /api/v1/ingestions/{id}',
     ]);
   });

@@ -139,6 +139,8 @@ describe('a run', () => {
       trigger: 'manual',
       planned_at: null,
       parameters: { kind: 'load', from: null, until: null, path_prefix: null },
+      retry_of: null,
+      cancel: null,
       status: 'queued',
       created_at: TIME,
       started_at: null,
@@ -185,12 +187,105 @@ describe('a run', () => {
     expect([again.status, again.body.code]).toEqual([409, 'CONFLICT']);
   });
 
+  it('says since when it is to be cancelled, and why it has not ended', async () => {
+    const { run_id } = await aRun(await anIngestion());
+    const ask = (silence: number) =>
+      api.sql(
+        `UPDATE sluice_control.run SET status = 'running', executor = gen_random_uuid(), started_at = now(), cancel_requested_at = now(),
+         heartbeat_at = now() - make_interval(secs => $2) WHERE id = $1`,
+        [run_id, silence],
+      );
+    await ask(3);
+    expect((await api.call('get', `/runs/${run_id}`)).body.cancel).toEqual({
+      requested_at: TIME,
+      pending_because: expect.stringContaining('Its process lives and is rolling back'),
+    });
+    await ask(33);
+    const { cancel } = (await api.call('get', `/runs/${run_id}`)).body;
+    expect(cancel.pending_because).toContain('has not been heard of for 33 s');
+    await api.sql(`UPDATE sluice_control.run SET status = 'cancelled', ended_at = now() WHERE id = $1`, [run_id]);
+    expect((await api.call('get', `/runs/${run_id}`)).body.cancel).toEqual({
+      requested_at: TIME,
+      pending_because: null,
+    });
+  });
+
   it.each([
     ['get', ''],
     ['post', '/cancel'],
+    ['post', '/retry'],
     ['get', '/logs'],
   ] as const)('that does not exist is 404: %s /runs/{run_id}%s', async (method, tail) => {
     expectProblem(await api.call(method, `/runs/${NOBODY}${tail}`), notFound(NOBODY));
+  });
+});
+
+describe('POST /runs/{run_id}/retry', () => {
+  const end = (id: string) =>
+    api.sql(`UPDATE sluice_control.run SET status = 'failed', ended_at = now() WHERE id = $1`, [id]);
+
+  it('does the same once more: 202 with the Location of the new run', async () => {
+    const id = await anIngestion();
+    const { body: first } = await api.call('post', `/ingestions/${id}/run`, { path_prefix: '2026/' });
+    await end(first.run_id);
+    const response = await api.call('post', `/runs/${first.run_id}/retry`);
+    expect([response.status, response.body.status]).toEqual([202, 'triggered']);
+    expect(response.headers['location']).toBe(`/api/v1/runs/${response.body.run_id}`);
+    expect((await api.call('get', `/runs/${response.body.run_id}`)).body).toMatchObject({
+      trigger: 'retry',
+      retry_of: first.run_id,
+      parameters: { kind: 'load', path_prefix: '2026/' },
+      status: 'queued',
+    });
+  });
+
+  it('answers 409 while it has not ended, and while another run is active, naming that one', async () => {
+    const id = await anIngestion();
+    const first = await aRun(id);
+    const early = await api.call('post', `/runs/${first.run_id}/retry`);
+    expect([early.status, early.body.code, early.body.run_id]).toEqual([409, 'RUN_ACTIVE', first.run_id]);
+    await end(first.run_id);
+    const second = await aRun(id);
+    const other = await api.call('post', `/runs/${first.run_id}/retry`);
+    expect([other.status, other.body.code, other.body.run_id]).toEqual([409, 'RUN_ACTIVE', second.run_id]);
+  });
+
+  it('answers 400 without a deployment', async () => {
+    const id = await anIngestion();
+    const { run_id } = await aRun(id);
+    await end(run_id);
+    await api.call('patch', `/ingestions/${id}`, { schedule: null });
+    const response = await api.call('post', `/runs/${run_id}/retry`);
+    expect([response.status, response.body.detail]).toEqual([
+      400,
+      `Ingestion ${id} does not have a deployment. Please configure a schedule to enable execution.`,
+    ]);
+  });
+
+  it('answers 503 while Prefect cannot be used: the new run will not run', async () => {
+    const { run_id } = await aRun(await anIngestion());
+    await end(run_id);
+    await api.fake.misbehave('http_500', { route: /create_flow_run/ });
+    const response = await api.call('post', `/runs/${run_id}/retry`);
+    expect([response.status, response.body.detail]).toEqual([
+      503,
+      'Orchestration service unavailable. Please try again later.',
+    ]);
+    await api.fake.behave();
+    expect(await api.sql('SELECT status FROM sluice_control.run WHERE retry_of = $1', [run_id])).toEqual([
+      { status: 'failed' },
+    ]);
+  });
+
+  it('never builds a table anew whose rows are no longer its own alone', async () => {
+    const joined = { schedule: { frequency: 'manual' }, destination: { table: 'joined' } };
+    const id = await anIngestion(joined);
+    const { body: started } = await api.call('post', `/ingestions/${id}/refresh/full`, { confirm: true });
+    await end(started.run_id);
+    await anIngestion(joined);
+    const response = await api.call('post', `/runs/${started.run_id}/retry`);
+    expect([response.status, response.body.code]).toEqual([409, 'CONFLICT']);
+    expect(response.body.detail).toContain('is also loaded by ingestion');
   });
 });
 

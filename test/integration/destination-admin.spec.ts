@@ -163,6 +163,49 @@ describe('dropping a table', () => {
   });
 });
 
+describe('ending a run', () => {
+  const runOf = async (ingestion: string) =>
+    (await plane.values('SELECT run FROM sluice.lease WHERE ingestion = $1', [ingestion]))[0] as string;
+
+  it('that holds the lease: it commits nothing any more, and the next one has the lease at once', async () => {
+    const mine = randomUUID();
+    const session = await history(mine);
+    const run = await runOf(mine);
+    const loading = session.batch(order([ID]), async (batch) => {
+      const loaded = await put(batch, 'late', [ID], [[int(2)]]);
+      expect(await admin.endRun(mine, run)).toBe(true);
+      return [loaded];
+    });
+    await expect(loading).rejects.toMatchObject({ name: 'DestinationError', retry: 'later' });
+    expect(await plane.values('SELECT id FROM t')).toEqual([1]);
+    await (await plane.session(mine)).close();
+  });
+
+  it('that was killed does as much, and forgets nothing that is in', async () => {
+    const mine = randomUUID();
+    const session = await history(mine);
+    const run = await runOf(mine);
+    await plane.client.query(
+      'SELECT pg_terminate_backend(heartbeat_pid), pg_terminate_backend(writer_pid) FROM sluice.lease',
+    );
+    expect(await admin.endRun(mine, run)).toBe(true);
+    expect(session.lost.aborted).toBe(true);
+    expect(await left()).toHaveLength(6);
+  });
+
+  it('that has ended leaves the run after it alone', async () => {
+    const mine = randomUUID();
+    const first = await history(mine);
+    const run = await runOf(mine);
+    await first.close();
+    const second = await plane.session(mine);
+    expect(await admin.endRun(mine, run)).toBe(false);
+    await second.batch(order([ID]), async (batch) => [await put(batch, 'next', [ID], [[int(2)]])]);
+    expect(await plane.values('SELECT id FROM t ORDER BY id')).toEqual([1, 2]);
+    expect(await admin.endRun(randomUUID(), run)).toBe(false);
+  });
+});
+
 describe('rejected rows', () => {
   it('are read in pages, of a run or a file', async () => {
     const mine = randomUUID();

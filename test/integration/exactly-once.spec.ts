@@ -4,7 +4,7 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 import { type BatchOrchestrator, type RunOutcome, RunStopped } from '@sluice/batch-orchestrator';
 import { type LoadSession, PostgresDestination } from '@sluice/connectors';
 import { RunRecorder, type FileRecord } from '@sluice/ingestion';
-import { Secret } from '@sluice/kernel';
+import { Secret, SystemClock } from '@sluice/kernel';
 import { dataPlane, type Plane } from '../support/data-plane';
 
 let plane: Plane;
@@ -301,7 +301,10 @@ describe('the mirror in the control database', () => {
   }
 
   const recorderOf = (Kind: typeof RunRecorder): RunRecorder =>
-    new Kind((plane.recorder as unknown as { dataSource: ConstructorParameters<typeof RunRecorder>[0] }).dataSource);
+    new Kind(
+      (plane.recorder as unknown as { dataSource: ConstructorParameters<typeof RunRecorder>[0] }).dataSource,
+      new SystemClock(),
+    );
   const orchestrator = (Kind: typeof RunRecorder): BatchOrchestrator =>
     plane.orchestratorWith({ recorder: recorderOf(Kind) });
 

@@ -3,6 +3,7 @@ import { LeaderLock } from '@sluice/database';
 import { ReconcilerTimer, type Reconciler } from '@sluice/ingestion';
 import { SystemClock } from '@sluice/kernel';
 import { LostRuns } from '../../libs/ingestion/src/reconciler/lost-runs';
+import { RunResubmission } from '../../libs/ingestion/src/run-resubmission';
 import { RunSettlement } from '../../libs/ingestion/src/run-settlement';
 import { anIngestion, DAILY, startControlPlane, until, type ControlPlane } from '../support/control-plane';
 import { enterState, newState } from '../support/fake-prefect';
@@ -106,13 +107,22 @@ describe('a run whose process is gone', () => {
   function lostRuns() {
     const clock = new LateClock();
     const settlement = new RunSettlement(plane.dataSource, plane.gateway);
-    return { clock, step: new LostRuns(plane.dataSource, plane.gateway, settlement, clock) };
+    const resubmission = new RunResubmission(plane.dataSource, plane.gateway);
+    return { clock, step: new LostRuns(plane.dataSource, plane.gateway, settlement, resubmission, clock) };
   }
+  /** A process began it, and has not been heard of for half a minute. */
+  const begun = async (runId: string, executor: string = randomUUID()) => {
+    await plane.recorder.start(runId, executor);
+    await plane.sql(`UPDATE sluice_control.run SET heartbeat_at = now() - interval '30 seconds' WHERE id = $1`, [
+      runId,
+    ]);
+    return executor;
+  };
 
   it('is ended on the word of Prefect, after a grace in which the process may still speak', async () => {
     const { clock, step } = lostRuns();
     const { run_id, flow_run_id } = await plane.ingestions.triggerManualRun((await scheduled()).id);
-    await plane.recorder.start(run_id, randomUUID());
+    await begun(run_id);
     enterState(flowRun(flow_run_id), newState('CRASHED'));
     expect(await step.run()).toEqual([]);
     clock.late = 14_000;
@@ -125,8 +135,7 @@ describe('a run whose process is gone', () => {
   it('keeps what its process said within the grace', async () => {
     const { clock, step } = lostRuns();
     const { run_id, flow_run_id } = await plane.ingestions.triggerManualRun((await scheduled()).id);
-    const executor = randomUUID();
-    await plane.recorder.start(run_id, executor);
+    const executor = await begun(run_id);
     enterState(flowRun(flow_run_id), newState('COMPLETED'));
     await step.run();
     const { metrics } = await plane.runs.getRun(run_id);
@@ -139,6 +148,7 @@ describe('a run whose process is gone', () => {
   it('whose flow run vanished counts as crashed', async () => {
     const { clock, step } = lostRuns();
     const { run_id, flow_run_id } = await plane.ingestions.triggerManualRun((await scheduled()).id);
+    await begun(run_id);
     plane.fake.flowRuns.splice(plane.fake.flowRuns.indexOf(flowRun(flow_run_id)), 1);
     await step.run();
     clock.late = 15_100;
@@ -147,10 +157,21 @@ describe('a run whose process is gone', () => {
     ]);
   });
 
-  it('that is still running is left alone for ever', async () => {
+  it('lives as long as it is heard of, whatever a worker that lost sight of it told Prefect', async () => {
     const { clock, step } = lostRuns();
     const { run_id, flow_run_id } = await plane.ingestions.triggerManualRun((await scheduled()).id);
     await plane.recorder.start(run_id, randomUUID());
+    enterState(flowRun(flow_run_id), newState('CRASHED'));
+    await step.run();
+    clock.late = 60_000;
+    expect(await step.run()).toEqual([]);
+    expect((await plane.runs.getRun(run_id)).status).toBe('running');
+  });
+
+  it('that Prefect shows as running is left to its heartbeat', async () => {
+    const { clock, step } = lostRuns();
+    const { run_id, flow_run_id } = await plane.ingestions.triggerManualRun((await scheduled()).id);
+    await begun(run_id);
     enterState(flowRun(flow_run_id), newState('RUNNING'));
     await step.run();
     clock.late = 3_600_000;
@@ -171,17 +192,26 @@ describe('a run whose process is gone', () => {
   });
 
   it('is found behind many that are still running', async () => {
-    const { step } = lostRuns();
+    const { clock, step } = lostRuns();
     const { id } = await scheduled();
-    const entries = Array.from({ length: 30 }, () =>
-      plane.recorder.enter({ ingestionId: id, flowRunId: randomUUID(), runId: null, scheduled: true }),
+    const deployment = deploymentOf(id)!;
+    const made = await Promise.all(
+      Array.from({ length: 450 }, () =>
+        plane.gateway.createFlowRun({ deploymentId: deployment.id, ingestionId: id, runId: randomUUID() }),
+      ),
     );
-    await Promise.all(entries);
-    const look = jest.spyOn(plane.gateway, 'readFlowRun');
-    const active = await plane.sql(`SELECT 1 FROM sluice_control.run WHERE status IN ('queued', 'running')`);
-    for (let seen = 0; seen < active.length; seen += 20) await step.run();
-    expect(new Set(look.mock.calls.map(([it]) => it)).size).toBe(active.length);
-    look.mockRestore();
+    const sql = `INSERT INTO sluice_control.run (id, ingestion_id, flow_run_id, trigger, status, metrics)
+      SELECT gen_random_uuid(), $1, flow_run, 'manual', 'queued', '{}' FROM unnest($2::uuid[]) AS flow_run`;
+    await plane.sql(sql, [id, made.map(({ flowRunId }) => flowRunId)]);
+    const [last] = await plane.sql<{ id: string; flow_run_id: string }>(
+      `SELECT id, flow_run_id FROM sluice_control.run WHERE ingestion_id = $1 ORDER BY id DESC LIMIT 1`,
+      [id],
+    );
+    enterState(flowRun(last!.flow_run_id), newState('FAILED'));
+    await step.run();
+    clock.late = 15_100;
+    expect(await step.run()).toEqual([expect.stringContaining(`Ended run ${last!.id} as failed`)]);
+    await plane.sql(`DELETE FROM sluice_control.run WHERE ingestion_id = $1`, [id]);
   });
 });
 

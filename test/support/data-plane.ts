@@ -85,7 +85,7 @@ export async function dataPlane(env: Record<string, string> = {}): Promise<Plane
     SLUICE_RUN_RETRY_MS: '1',
     ...env,
   });
-  const recorder = new RunRecorder(dataSource);
+  const recorder = new RunRecorder(dataSource, new SystemClock());
   const plain: OrchestratorParts = {
     config,
     destination: new PostgresDestination({

@@ -43,11 +43,13 @@ export interface WorkerOptions {
   env: Record<string, string>;
   cwd: string;
   limit?: number;
+  /** The interpreter that has Prefect, where the server is not the one all tests share. */
+  python?: string;
 }
 
 /** A real `prefect worker start --type process`, polling each second; resolves once Prefect lists it as online. It ends with the tests, however they end. */
-export async function startWorker({ apiUrl, pool, env, cwd, limit = 8 }: WorkerOptions): Promise<TestWorker> {
-  const { python } = await realPrefect();
+export async function startWorker(options: WorkerOptions): Promise<TestWorker> {
+  const { apiUrl, pool, env, cwd, limit = 8, python = (await realPrefect()).python } = options;
   const folder = mkdtempSync(join(tmpdir(), 'sluice-worker-'));
   const logFile = join(folder, 'worker.log');
   const keeper = fork(join(__dirname, 'worker-keeper.mjs'), { detached: true, execArgv: [] });

@@ -47,13 +47,29 @@ export interface System {
   /** Rows in the control database, to bring about what HTTP cannot. */
   control<T extends QueryResultRow>(sql: string, values?: unknown[]): Promise<T[]>;
   workerLogs(): string;
+  /** `kill -9`, alone or with the processes of its flow runs. */
+  killWorker(signalled: 'alone' | 'with its runs'): void;
+  newWorker(): Promise<void>;
+  /** The connections of `rows` and `control` anew, after their server was killed. */
+  reconnect(): Promise<void>;
   stop(): Promise<void>;
 }
 
-/** `limit`: flow runs that the worker takes at a time. */
-export async function startSystem(env: Record<string, string> = {}, limit = 8): Promise<System> {
-  const { apiUrl: prefectUrl } = await realPrefect();
-  const [control, destination] = [await freshDatabase(), await freshDatabase()];
+/** Servers of a test's own. */
+export interface Servers {
+  python: string;
+  apiUrl: string;
+  controlUrl: string;
+  destinationUrl: string;
+}
+
+const NOTHING_TO_DROP = () => Promise.resolve();
+
+/** `limit`: flow runs that the worker takes at a time. `servers`: else those that all tests share, with databases of its own. */
+export async function startSystem(env: Record<string, string> = {}, limit = 8, servers?: Servers): Promise<System> {
+  const { apiUrl: prefectUrl, python } = servers ?? (await realPrefect());
+  const control = servers ? { url: servers.controlUrl, drop: NOTHING_TO_DROP } : await freshDatabase();
+  const destination = servers ? { url: servers.destinationUrl, drop: NOTHING_TO_DROP } : await freshDatabase();
   const folder = await mkdtemp(join(tmpdir(), 'sluice-e2e-'));
   const pool = `pool-${randomUUID()}`;
   const shared = {
@@ -77,6 +93,7 @@ export async function startSystem(env: Record<string, string> = {}, limit = 8): 
     for (const client of parts.clients) await client.end().catch(() => undefined);
     await Promise.all([control.drop(), destination.drop(), rm(folder, { recursive: true, force: true })]);
   };
+  const newWorker = () => startWorker({ apiUrl: prefectUrl, pool, env: shared, cwd: ROOT, python, limit });
   const connect = async (to: string) => {
     const client = new Client({ connectionString: to });
     client.on('error', () => undefined);
@@ -86,12 +103,12 @@ export async function startSystem(env: Record<string, string> = {}, limit = 8): 
   };
   try {
     await until('the API is initialized', () => isInitialized(url, api), READY_MS);
-    parts.worker = await startWorker({ apiUrl: prefectUrl, pool, env: shared, cwd: ROOT, limit });
+    parts.worker = await newWorker();
   } catch (error) {
     await stop();
     throw error;
   }
-  const [controlClient, destinationClient] = [await connect(control.url), await connect(destination.url)];
+  let [controlClient, destinationClient] = [await connect(control.url), await connect(destination.url)];
   return {
     folder,
     pool,
@@ -107,6 +124,17 @@ export async function startSystem(env: Record<string, string> = {}, limit = 8): 
     control: async <T extends QueryResultRow>(sql: string, values?: unknown[]) =>
       (await controlClient.query<T>(sql, values)).rows,
     workerLogs: () => parts.worker?.logs() ?? '',
+    killWorker: (signalled) => {
+      const pid = parts.worker?.pid ?? 0;
+      process.kill(signalled === 'with its runs' ? -pid : pid, 'SIGKILL');
+    },
+    newWorker: async () => {
+      await parts.worker?.stop();
+      parts.worker = await newWorker();
+    },
+    reconnect: async () => {
+      [controlClient, destinationClient] = [await connect(control.url), await connect(destination.url)];
+    },
     stop,
   };
 }

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { BatchOrchestrator, type RunOutcome, RunStopped } from '@sluice/batch-orchestrator';
-import { type Entered, RunRecorder, type RunningOrder, RunTurns } from '@sluice/ingestion';
+import { type Entered, RunPulse, RunRecorder, type RunningOrder, RunTurns, type StopOrder } from '@sluice/ingestion';
 import { type FlowRun, FlowRunSession } from '@sluice/orchestration-gateway';
 import { EXIT, type ExitCode } from './exit-codes';
 import { markdownOf } from './report';
@@ -11,10 +11,12 @@ import { isStopped, RunTurn, type Taken } from './turn';
 @Injectable()
 export class FlowRunExecution {
   private readonly stopping = new AbortController();
+  private readonly executor = randomUUID();
 
   constructor(
     private readonly session: FlowRunSession,
     private readonly recorder: RunRecorder,
+    private readonly pulse: RunPulse,
     private readonly orchestrator: BatchOrchestrator,
     private readonly turn: RunTurn,
     private readonly turns: RunTurns,
@@ -24,8 +26,10 @@ export class FlowRunExecution {
     const flowRun = await this.session.readPatiently();
     if (flowRun === null) return EXIT.unreported;
     try {
-      return await this.executeKnown(flowRun);
+      // Given up for lost, or cancelled, before this process came: another flow run may be under way in its place.
+      return ENDED.has(flowRun.phase) ? EXIT.reported : await this.executeKnown(flowRun);
     } finally {
+      await this.pulse.end();
       await this.session.close();
     }
   }
@@ -59,13 +63,15 @@ export class FlowRunExecution {
       runId,
       scheduled: flowRun.scheduledByTimetable,
       plannedAt: flowRun.scheduledByTimetable ? flowRun.expectedStartAt : null,
+      instead: flowRun.isInstead,
     });
-    if (run.taken) return this.finish('cancelled', `Its tick is run ${run.id}, by another flow run.`);
+    if (run.taken) return this.finish('cancelled', `Run ${run.id} is executed by another flow run.`);
     if (run.status !== 'queued' && run.status !== 'running')
       return this.finish('cancelled', `Run ${run.id} was ended (${run.status}) before it began; nothing was loaded.`);
     const taken = await this.takeTurn(ingestionId, run, flowRun);
     if (taken.kind === 'over') return this.finish(taken.outcome, taken.why);
     if (taken.kind === 'given-back') return EXIT.reported;
+    this.pulse.begin({ id: run.id, flowRunId: flowRun.id, executor: this.executor }, (order) => this.stop(order));
     if (!(await this.session.proposeRunning())) return this.refused(run.id);
     return this.load(order, run, flowRun);
   }
@@ -87,13 +93,25 @@ export class FlowRunExecution {
     this.session.cancelled.addEventListener('abort', () => this.stopping.abort(wasCancelled()), { once: true });
   }
 
+  private stop({ kind, because }: StopOrder): void {
+    this.stopping.abort(new RunStopped(kind === 'cancelled' ? 'cancelled' : 'crashed', because));
+  }
+
   /** Prefect did not accept RUNNING: nothing is loaded. */
   private async refused(runId: string): Promise<ExitCode> {
-    await this.recorder.dismiss(runId, 'cancelled', []);
     const flowRun = await this.session.readPatiently();
+    if (flowRun?.phase === 'crashed') return this.givenUp(runId, flowRun);
+    await this.recorder.dismiss(runId, 'cancelled', []);
     return flowRun?.phase === 'cancelling'
       ? this.finish('cancelled', 'Cancelled before it began; nothing was loaded.')
       : EXIT.reported;
+  }
+
+  /** The worker took this process for dead before it began. What was promised to a person is then done by another flow run. */
+  private async givenUp(runId: string, flowRun: FlowRun): Promise<ExitCode> {
+    await this.pulse.end();
+    await this.recorder.handBack(runId, flowRun.id);
+    return EXIT.reported;
   }
 
   private async load(order: RunningOrder, run: Entered, flowRun: FlowRun): Promise<ExitCode> {
@@ -103,7 +121,7 @@ export class FlowRunExecution {
       order,
       runId: run.id,
       parameters: run.parameters,
-      executor: randomUUID(),
+      executor: this.executor,
       signal: this.stopping.signal,
       report: {
         log: (level, message) => session.log(level, message),
@@ -122,6 +140,8 @@ export class FlowRunExecution {
     return EXIT.reported;
   }
 }
+
+const ENDED: ReadonlySet<FlowRun['phase']> = new Set(['completed', 'failed', 'crashed', 'cancelled']);
 
 function wasCancelled(): RunStopped {
   return new RunStopped('cancelled', 'The run was cancelled; what was not committed was rolled back.');

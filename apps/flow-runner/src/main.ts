@@ -1,6 +1,7 @@
 import 'reflect-metadata';
 import { inspect } from 'node:util';
 import { NestFactory } from '@nestjs/core';
+import { removeStaleFolders } from '@sluice/connectors';
 import { type Config, ConfigError, readConfig } from '@sluice/kernel';
 import { readFlowRunId } from './config';
 import { EXIT, type ExitCode } from './exit-codes';
@@ -12,6 +13,7 @@ const STOP_MS = 15_000;
 
 async function main(): Promise<ExitCode> {
   const { config, flowRunId } = configuration();
+  await removeStaleFolders(config.SLUICE_TEMP_DIR);
   const app = await NestFactory.createApplicationContext(FlowRunnerModule.for(config, flowRunId), {
     logger: ['error', 'warn'],
     abortOnError: false,

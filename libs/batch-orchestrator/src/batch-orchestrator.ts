@@ -63,7 +63,7 @@ export class BatchOrchestrator {
   private async claimed(request: RunRequest, tally: Tally, session: LoadSession): Promise<RunOutcome | null> {
     const held: Held = { session };
     try {
-      if (!(await this.claim(request))) return await this.notMine(request, tally);
+      if (!(await this.claim(request, tally))) return await this.notMine(request, tally);
       return await this.end(request, tally, await this.attempts(request, tally, held));
     } finally {
       await held.session?.close();
@@ -72,8 +72,11 @@ export class BatchOrchestrator {
   }
 
   /** A row that is running already belongs to a process which is gone: the lease in our hands proves it. */
-  private async claim({ runId, executor }: RunRequest): Promise<boolean> {
-    return (await this.recorder.start(runId, executor)) || (await this.recorder.takeOver(runId, executor));
+  private async claim({ runId, executor }: RunRequest, tally: Tally): Promise<boolean> {
+    if (await this.recorder.start(runId, executor)) return true;
+    if (!(await this.recorder.takeOver(runId, executor))) return false;
+    tally.goOnFrom(await this.recorder.loadedBy(runId));
+    return true;
   }
 
   /** The lease, with patience for a destination that is away. Both `null`: another run has it and lives. */
@@ -104,6 +107,8 @@ export class BatchOrchestrator {
       if (fault !== null) return fault;
       await held.session.close();
       held.session = null;
+      // Its lease may have been taken away together with the run: it must not come back with a new one.
+      if (!(await this.recorder.keep(request.runId, request.executor))) return new Fenced();
       const again = await this.begin(request, true);
       if (again.fault !== null) return again.fault;
       held.session = again.session;
@@ -180,8 +185,9 @@ export class BatchOrchestrator {
     const state = await this.recorder.stateOf(runId);
     if (state === null) return outcome('cancelled', 'The ingestion was deleted while the run was active.', tally);
     const ended = state.status !== 'queued' && state.status !== 'running';
+    const told = state.status === 'crashed' ? 'crashed' : 'cancelled';
     return ended && state.startedAt === null
-      ? outcome('cancelled', `The run was ended (${state.status}) before it began; nothing was loaded.`, tally)
+      ? outcome(told, `The run was ended (${state.status}) before it began; nothing was loaded.`, tally)
       : null;
   }
 

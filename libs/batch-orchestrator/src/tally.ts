@@ -29,6 +29,11 @@ export class Tally {
   readonly files: FileRecord[] = [];
   private readonly startedAt = performance.now();
 
+  /** What another process had loaded of this run before it was gone. */
+  goOnFrom(before: Partial<RunMetrics>): void {
+    Object.assign(this.metrics, before);
+  }
+
   loaded(records: readonly FileRecord[]): void {
     for (const record of records) {
       this.metrics.files_processed++;

@@ -8,4 +8,7 @@ export { migrate } from './migrate';
 export { pendingMigrations } from './pending-migrations';
 export { describeSchema } from './describe-schema';
 export { LeaderLock } from './leader-lock';
+export { isOutage } from './outage';
+export { OwnConnection } from './own-connection';
+export { PATIENCE_MS, patiently } from './patience';
 export { rowsOf, type SqlRunner } from './rows-of';

@@ -32,6 +32,7 @@ export type {
   PreviewOrder,
   RefreshEstimate,
   RejectedRowView,
+  RunCancel,
   RunView,
   SchemaVersionView,
   TickCounts,
@@ -46,6 +47,7 @@ export { DRIFT_ACTIONS, DRIFT_KINDS, type Drift, type DriftAction, type DriftKin
 export type { Alarm } from './reconciler/alarm';
 export { Backfill, type BackfillReport, type BackfillStep } from './backfill/backfill';
 export type { Entered } from './run-entry';
+export { RunPulse, type StopOrder } from './run-pulse';
 export { RunRecorder, type KnownSchema, type RunningOrder } from './run-recorder';
 export { missedAfter } from './rules/fire-times';
 export { timetableOf } from './rules/schedule';

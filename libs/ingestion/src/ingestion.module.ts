@@ -33,9 +33,11 @@ import { FullComparison } from './reconciler/full-comparison';
 import { Housekeeping } from './reconciler/housekeeping';
 import { LostRuns } from './reconciler/lost-runs';
 import { NeedlessDeployments } from './reconciler/needless-deployments';
+import { OrphanedFlowRuns } from './reconciler/orphaned-flow-runs';
 import { Reconciler, RECONCILER_STEPS } from './reconciler/reconciler';
 import { ReconcilerTimer } from './reconciler/reconciler-timer';
 import { Reconciliation } from './reconciler/reconciliation';
+import { SilentRuns } from './reconciler/silent-runs';
 import { StaleMirrors } from './reconciler/stale-mirrors';
 import type { ReconcilerStep } from './reconciler/step';
 import { SuspectedDrift } from './reconciler/suspected-drift';
@@ -46,9 +48,12 @@ import { RefreshEstimation } from './refresh-estimation';
 import { RejectedRows } from './rejected-rows';
 import { Run } from './run.entity';
 import { RunCancellation } from './run-cancellation';
+import { RunGivingUp } from './run-giving-up';
 import { RunOverlap } from './run-overlap';
+import { RunPulse } from './run-pulse';
 import { RunReads } from './run-reads';
 import { RunRecorder } from './run-recorder';
+import { RunResubmission } from './run-resubmission';
 import { RunService } from './run.service';
 import { RunSettlement } from './run-settlement';
 import { RunStarter } from './run-starter';
@@ -62,7 +67,10 @@ const SHARED = [
   ...[Installation, OperationClaims, Tombstones, DeploymentSteps, Agreement, Drafting],
   ...[CredentialVault, IdempotencyKeys],
 ];
-const RUNS = [RunSettlement, ActiveRuns, RunOverlap, RunStarter, KeyedStarts, RunRecorder, TickCatchUp];
+const RUNS = [
+  ...[RunSettlement, RunGivingUp, RunResubmission, ActiveRuns, RunOverlap, RunStarter],
+  ...[KeyedStarts, RunRecorder, TickCatchUp],
+];
 const DATA = [LoadedData, TableSharing, RefreshEstimation];
 const USE_CASES = [
   NewIngestions,
@@ -78,7 +86,7 @@ const COMPARING = [UnfinishedBusiness, DriftingRows, NeedlessDeployments, WholeC
 /** In this order: what died is freed, what differs is found, then mended. */
 const STEPS = [
   ...[ExpiredClaims, FullComparison, SuspectedDrift, DueTombstones, DueOrphans],
-  ...[LostRuns, UnplannedTicks, StaleMirrors, Housekeeping],
+  ...[SilentRuns, LostRuns, OrphanedFlowRuns, UnplannedTicks, StaleMirrors, Housekeeping],
 ];
 const PASS = {
   provide: RECONCILER_STEPS,
@@ -99,6 +107,6 @@ export class IngestionModule {}
 @Module({ imports: [TypeOrmModule.forFeature(ENTITIES)], providers: ALL, exports: FRONT })
 export class IngestionCommandsModule {}
 
-/** The `RunRecorder` and the `RunTurns` alone, for the flow-runner. Needs `DatabaseModule`; has neither gateway nor reconciler. */
-@Module({ providers: [RunRecorder, RunTurns], exports: [RunRecorder, RunTurns] })
+/** `RunRecorder`, `RunPulse` and `RunTurns`, for the flow-runner. Needs `KernelModule` and `DatabaseModule`; has neither gateway nor reconciler. */
+@Module({ providers: [RunRecorder, RunPulse, RunTurns], exports: [RunRecorder, RunPulse, RunTurns] })
 export class RunRecorderModule {}

@@ -32,6 +32,11 @@ export class LoadedData implements OnApplicationShutdown {
     return reached(this.admin.dropTable(row.id, tableOf(row)));
   }
 
+  /** Whoever writes for this run is ended and commits nothing any more. False: it has no lease. */
+  endRun(ingestionId: string, runId: string): Promise<boolean> {
+    return reached(this.admin.endRun(ingestionId, runId));
+  }
+
   rejectedRows(ingestionId: string, request: RejectedRowsRequest): Promise<RejectedRow[]> {
     return reached(this.admin.rejectedRows(ingestionId, request));
   }

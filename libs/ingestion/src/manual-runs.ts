@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { ValueError } from '@sluice/kernel';
+import { RunActive, ValueError } from '@sluice/kernel';
 import { rowsOf } from '@sluice/database';
 import { DataSource } from 'typeorm';
 import { IngestionReads } from './ingestion-reads';
@@ -9,6 +9,8 @@ import { RefreshEstimation } from './refresh-estimation';
 import { onlyKnown } from './rules';
 import { shown } from './rules/refuse';
 import { loadWindow } from './rules/window';
+import type { RunRow } from './run.entity';
+import { hasEnded } from './run-moves';
 import type { StartRequest } from './run-starter';
 import { TableSharing } from './table-sharing';
 import type { RunParameters } from './types';
@@ -69,6 +71,20 @@ export class ManualRuns {
     });
   }
 
+  /** A run that has ended, once more. A refresh is checked anew: another ingestion may load into its table by now. */
+  again(run: EndedRun, idempotencyKey?: string): Promise<Triggered> {
+    const start = { operation: `retry run ${run.id}`, ingestionId: run.ingestion_id, body: {}, idempotencyKey };
+    return this.starts.once(start, () => {
+      if (!hasEnded(run.status)) return Promise.reject(new RunActive(run.id));
+      return Promise.resolve({
+        trigger: 'retry',
+        parameters: run.parameters,
+        retryOf: run.id,
+        ...(run.parameters.kind === 'refresh' && { assert: (tx, row) => this.sharing.assertAlone(tx, row) }),
+      });
+    });
+  }
+
   /** What an overwritten table holds is all files, whatever is asked. Nobody can change the write mode later. */
   private async assertNotOverwritten(ingestionId: string, path: string, sentence: string): Promise<void> {
     const { destination } = await this.ingestions.find(ingestionId);
@@ -104,6 +120,8 @@ export class ManualRuns {
     );
   }
 }
+
+type EndedRun = Pick<RunRow, 'id' | 'ingestion_id' | 'status' | 'parameters'>;
 
 const FAILED = `
 SELECT path FROM sluice_control.processed_file WHERE ingestion_id = $1 AND status IN ('failed', 'quarantined')`;

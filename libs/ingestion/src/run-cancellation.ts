@@ -8,7 +8,10 @@ import type { RunRow } from './run.entity';
 import { hasEnded, moveRun, runError } from './run-moves';
 import { endOf, RunSettlement } from './run-settlement';
 
-/** Cancels a run: in Prefect first; what has not started then never loads, what has is ended by its own process. */
+/**
+ * Cancels a run: in Prefect first; what has not started then never loads, what has is ended by its own process. That hears of it from Prefect, and
+ * from its row where the worker or the flow run is gone; if the process is gone itself, the reconciler ends the run (`SilentRuns`).
+ */
 @Injectable()
 export class RunCancellation {
   constructor(
@@ -20,6 +23,7 @@ export class RunCancellation {
   async cancel(run: RunRow): Promise<void> {
     if (hasEnded(run.status)) throw ended(run, run.status);
     const phase = run.flow_run_id ? await this.inPrefect(run.flow_run_id) : null;
+    await this.dataSource.query(ASKED, [run.id]);
     if (run.status === 'queued' && (await this.cancelQueued(run))) return;
     await this.endRunning(run, phase);
   }
@@ -49,6 +53,11 @@ export class RunCancellation {
     if (end.status !== 'cancelled') throw ended(run, end.status);
   }
 }
+
+/** The first time counts. */
+const ASKED = `
+UPDATE sluice_control.run SET cancel_requested_at = now()
+WHERE id = $1 AND cancel_requested_at IS NULL AND status IN ('queued', 'running')`;
 
 const ACTIVE = `
 SELECT * FROM sluice_control.run WHERE ingestion_id = $1 AND status IN ('queued', 'running') ORDER BY created_at, id`;

@@ -13,6 +13,8 @@ export interface Entry {
   scheduled: boolean;
   /** The tick of the timetable; only with `scheduled`. */
   plannedAt?: Date | null;
+  /** It was made in place of a flow run that crashed before its process entered; default false. */
+  instead?: boolean;
 }
 
 export interface Entered {
@@ -20,7 +22,7 @@ export interface Entered {
   status: RunStatus;
   startedAt: Date | null;
   parameters: RunParameters;
-  /** The tick has its run already, by another flow run: this one has nothing to do. */
+  /** The run, or its tick's, is another flow run's: this one has nothing to do. */
   taken: boolean;
 }
 
@@ -31,7 +33,9 @@ export async function enterRun(sql: SqlRunner, entry: Entry): Promise<Entered> {
   const named = entry.runId ? await claimNamed(sql, entry, entry.runId) : null;
   const found = (await newestOf(sql, entry)) ?? named;
   if (found && !runsAgain(found)) return entered(found);
-  await insert(sql, entry, found ? 'retry' : entry.scheduled ? 'scheduled' : 'manual', repeatable(found));
+  const elsewhere = !found && entry.instead ? await namedRun(sql, entry) : null;
+  if (elsewhere) return { ...entered(elsewhere), taken: true };
+  await insert(sql, entry, found ? 'retry' : entry.scheduled ? 'scheduled' : 'manual', found);
   const made = await newestOf(sql, entry);
   if (made) return entered(made);
   const other = await runOfTick(sql, entry);
@@ -53,16 +57,26 @@ function repeatable(found: Found | null): RunParameters {
   return found === null || found.parameters.kind === 'refresh' ? LOAD_ALL : found.parameters;
 }
 
-/** The row the API made for this flow run; `null` when it belongs to another flow run (somebody copied the parameters). */
+/**
+ * The row the API made for this flow run; `null` when it belongs to another flow run (somebody copied the parameters). The heartbeat says that a
+ * process has entered: from then on no other flow run can be made in its place.
+ */
 async function claimNamed(sql: SqlRunner, entry: Entry, runId: string): Promise<Found | null> {
   const [row] = await rowsOf<Found>(
     sql,
-    `UPDATE sluice_control.run SET flow_run_id = $3
-     WHERE id = $1 AND ingestion_id = $2 AND (flow_run_id IS NULL OR flow_run_id = $3)
+    `UPDATE sluice_control.run SET flow_run_id = $3, heartbeat_at = CASE WHEN status = 'queued' THEN now() ELSE heartbeat_at END
+     WHERE id = $1 AND ingestion_id = $2
+       AND (flow_run_id IS NULL OR flow_run_id = $3 OR $4 AND status = 'queued' AND heartbeat_at IS NULL)
      RETURNING id, status, started_at, parameters`,
-    [runId, entry.ingestionId, entry.flowRunId],
+    [runId, entry.ingestionId, entry.flowRunId, entry.instead ?? false],
   );
   return row ?? null;
+}
+
+/** The run this flow run was made for, but which the first one's process has after all, or which has ended. */
+async function namedRun(sql: SqlRunner, { runId, ingestionId }: Entry): Promise<Found | null> {
+  const statement = `SELECT id, status, started_at, parameters FROM sluice_control.run WHERE id = $1 AND ingestion_id = $2`;
+  return (await rowsOf<Found>(sql, statement, [runId, ingestionId]))[0] ?? null;
 }
 
 /** The active row of a flow run, else its last one. */
@@ -83,19 +97,21 @@ async function runOfTick(sql: SqlRunner, { ingestionId, plannedAt }: Entry): Pro
 }
 
 /** Does nothing when another process has just made the active row of this flow run, or when its tick has a run. */
-async function insert(sql: SqlRunner, entry: Entry, trigger: RunTrigger, parameters: RunParameters): Promise<void> {
+async function insert(sql: SqlRunner, entry: Entry, trigger: RunTrigger, found: Found | null): Promise<void> {
   try {
     await sql.query(
-      `INSERT INTO sluice_control.run (id, ingestion_id, flow_run_id, trigger, parameters, status, metrics, planned_at)
-       VALUES ($1, $2, $3, $4, $5, 'queued', $6, $7)
+      `INSERT INTO sluice_control.run
+         (id, ingestion_id, flow_run_id, trigger, parameters, status, metrics, retry_of, planned_at, heartbeat_at)
+       VALUES ($1, $2, $3, $4, $5, 'queued', $6, $7, $8, now())
        ON CONFLICT DO NOTHING`,
       [
         randomUUID(),
         entry.ingestionId,
         entry.flowRunId,
         trigger,
-        JSON.stringify(parameters),
+        JSON.stringify(repeatable(found)),
         JSON.stringify(NO_METRICS),
+        found?.id ?? null,
         trigger === 'scheduled' ? (entry.plannedAt ?? null) : null,
       ],
     );
@@ -105,5 +121,6 @@ async function insert(sql: SqlRunner, entry: Entry, trigger: RunTrigger, paramet
 }
 
 function entered(run: Found): Entered {
-  return { id: run.id, status: run.status, startedAt: run.started_at, parameters: run.parameters, taken: false };
+  const { id, status, started_at: startedAt, parameters } = run;
+  return { id, status, startedAt, parameters, taken: false };
 }

@@ -22,6 +22,8 @@ export interface RunMove {
   to: RunStatus;
   /** Only if this process still runs it; for `running` the process that begins to. */
   executor?: string;
+  /** Only if its process has not been heard of since then. */
+  heartbeat?: Date;
   metrics?: RunMetrics;
   errors?: readonly RunError[];
 }
@@ -39,18 +41,21 @@ const MOVE = `
 UPDATE sluice_control.run SET status = $3,
   executor   = CASE WHEN $3 = 'running' THEN $4::uuid ELSE executor END,
   started_at = CASE WHEN $3 = 'running' THEN now() ELSE started_at END,
+  heartbeat_at = CASE WHEN $3 = 'running' THEN now() ELSE heartbeat_at END,
   ended_at   = CASE WHEN $3 = 'running' THEN NULL ELSE now() END,
   metrics    = coalesce($5::jsonb, metrics),
   errors     = coalesce($6::jsonb, errors)
 WHERE id = $1 AND status = $2 AND ($4::uuid IS NULL OR $3 = 'running' OR executor = $4::uuid)
+  AND ($7::timestamptz IS NULL OR heartbeat_at = $7)
 RETURNING id`;
 
 /** Moves a run on by compare-and-set. False: its status or its executor is another one by now, somebody else was first. */
 export async function moveRun(sql: SqlRunner, id: string, move: RunMove): Promise<boolean> {
   if (!mayFollow(move.from, move.to)) throw new Error(`A run cannot go from ${move.from} to ${move.to}.`);
-  const { executor = null, metrics, errors } = move;
+  const { executor = null, heartbeat = null, metrics, errors } = move;
   const json = [metrics && storedJson(metrics), errors && storedJson(errors.slice(0, MAX_ERRORS))];
-  const rows = await rowsOf(sql, MOVE, [id, move.from, move.to, executor, ...json.map((it) => it ?? null)]);
+  const values = [id, move.from, move.to, executor, ...json.map((it) => it ?? null), heartbeat];
+  const rows = await rowsOf(sql, MOVE, values);
   return rows.length === 1;
 }
 

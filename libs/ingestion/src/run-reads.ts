@@ -4,12 +4,14 @@ import { rowsOf } from '@sluice/database';
 import { DataSource } from 'typeorm';
 import { IngestionReads } from './ingestion-reads';
 import { keyAfter, newestAfter, newestKey, pageLimit, pageOf } from './page';
-import type { RunRow } from './run.entity';
+import { cancelOf, type ShownRun } from './run-cancel-view';
 import { knownId } from './uuid';
 import type { FileView, Page, PageRequest, RunView, SchemaVersionView } from './views';
 
+const SHOWN = `*, extract(epoch FROM now() - heartbeat_at)::float8 AS silent_seconds`;
+
 const RUNS = `
-SELECT * FROM sluice_control.run
+SELECT ${SHOWN} FROM sluice_control.run
 WHERE ingestion_id = $1 AND ($2::timestamptz IS NULL OR (created_at, id) < ($2, $3::uuid))
 ORDER BY created_at DESC, id DESC LIMIT $4`;
 
@@ -33,10 +35,10 @@ export class RunReads {
     private readonly ingestions: IngestionReads,
   ) {}
 
-  async find(id: string): Promise<RunRow> {
+  async find(id: string): Promise<ShownRun> {
     const missing = (it: string) => new RunNotFound(it);
-    const sql = `SELECT * FROM sluice_control.run WHERE id = $1`;
-    const [run] = await rowsOf<RunRow>(this.dataSource, sql, [knownId(id, missing)]);
+    const sql = `SELECT ${SHOWN} FROM sluice_control.run WHERE id = $1`;
+    const [run] = await rowsOf<ShownRun>(this.dataSource, sql, [knownId(id, missing)]);
     if (!run) throw missing(id);
     return run;
   }
@@ -48,7 +50,7 @@ export class RunReads {
   async list(ingestionId: string, request: PageRequest): Promise<Page<RunView>> {
     const [limit, after] = [pageLimit(request), newestAfter(request)];
     await this.ingestions.find(ingestionId);
-    const rows = await rowsOf<RunRow>(this.dataSource, RUNS, [ingestionId, ...after, limit + 1]);
+    const rows = await rowsOf<ShownRun>(this.dataSource, RUNS, [ingestionId, ...after, limit + 1]);
     return pageOf(rows.map(viewOf), limit, newestKey);
   }
 
@@ -73,7 +75,7 @@ export class RunReads {
   }
 }
 
-function viewOf(run: RunRow): RunView {
+function viewOf(run: ShownRun): RunView {
   return {
     id: run.id,
     ingestion_id: run.ingestion_id,
@@ -81,6 +83,8 @@ function viewOf(run: RunRow): RunView {
     trigger: run.trigger,
     planned_at: run.planned_at,
     parameters: run.parameters,
+    retry_of: run.retry_of,
+    cancel: cancelOf(run),
     status: run.status,
     created_at: run.created_at,
     started_at: run.started_at,

@@ -22,6 +22,8 @@ export interface StartRequest {
   parameters: RunParameters;
   /** The tick it catches up on; then `trigger` is `scheduled`. */
   plannedAt?: Date;
+  /** The run that is done again. */
+  retryOf?: string;
   /** What else must hold, asked in the transaction that queues the run; what it raises leaves nothing behind. */
   assert?: (tx: SqlRunner, row: IngestionRow) => Promise<void>;
   /** Under which the run is made; by default an id of its own. */
@@ -85,9 +87,10 @@ export class RunStarter {
   }
 
   private async queue(row: IngestionRow, request: StartRequest, place: Place): Promise<string> {
-    const { trigger, parameters, plannedAt = null, assert, hold } = request;
+    const { trigger, parameters, plannedAt = null, retryOf = null, assert, hold } = request;
     const id = hold?.resourceId ?? randomUUID();
-    const values = [id, row.id, trigger, JSON.stringify(parameters), JSON.stringify(NO_METRICS), place, plannedAt];
+    const json = [JSON.stringify(parameters), JSON.stringify(NO_METRICS)];
+    const values = [id, row.id, trigger, ...json, place, plannedAt, retryOf];
     const insert = async (tx: SqlRunner) => {
       await hold?.assert(tx);
       await assert?.(tx, row);
@@ -136,8 +139,8 @@ export class RunStarter {
 }
 
 const QUEUE = `
-INSERT INTO sluice_control.run (id, ingestion_id, trigger, parameters, status, metrics, place, planned_at)
-VALUES ($1, $2, $3, $4, 'queued', $5, $6, $7)`;
+INSERT INTO sluice_control.run (id, ingestion_id, trigger, parameters, status, metrics, place, planned_at, retry_of)
+VALUES ($1, $2, $3, $4, 'queued', $5, $6, $7, $8)`;
 
 const REMEMBER = `
 UPDATE sluice_control.run SET flow_run_id = $2 WHERE id = $1 RETURNING status = 'failed' AND started_at IS NULL AS never_runs`;

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { type LogLine, OrchestrationGateway } from '@sluice/orchestration-gateway';
 import { saying, SENTENCE } from './faults';
 import { FileHistory } from './file-history';
+import { ManualRuns } from './manual-runs';
 import { keyAfter, packed, pageLimit, wrongCursor } from './page';
 import { RejectedRows } from './rejected-rows';
 import { RunCancellation } from './run-cancellation';
@@ -14,6 +15,7 @@ import type {
   RejectedRowView,
   RunView,
   SchemaVersionView,
+  Triggered,
 } from './views';
 
 /** What happened: runs, their logs, the files and schema versions they left, and cancelling one. */
@@ -22,6 +24,7 @@ export class RunService {
   constructor(
     private readonly reads: RunReads,
     private readonly cancellation: RunCancellation,
+    private readonly manual: ManualRuns,
     private readonly gateway: OrchestrationGateway,
     private readonly history: FileHistory,
     private readonly rejected: RejectedRows,
@@ -38,12 +41,20 @@ export class RunService {
   }
 
   /**
-   * A queued run is `cancelled` in the answer; a running one still `running`: its process ends it within seconds.
+   * A queued run is `cancelled` in the answer; a running one still `running`: its process ends it within seconds, and `cancel` says why it has not.
    * Errors: `RunNotFound`, `Conflict` (it has ended), `OrchestrationUnavailable` (nothing changed).
    */
   async cancelRun(runId: string): Promise<RunView> {
     await this.cancellation.cancel(await this.reads.find(runId));
     return this.reads.get(runId);
+  }
+
+  /**
+   * A new run with the parameters of this one, which has ended. Errors: `RunNotFound`, `RunActive` (this one, or another of its ingestion),
+   * `ValueError` (no deployment), `Conflict`, `OrchestrationUnavailable` (then it will not run).
+   */
+  async retryRun(runId: string): Promise<Triggered> {
+    return this.manual.again(await this.reads.find(runId));
   }
 
   /** From Prefect, oldest first; empty before Prefect knows the run. Errors: `RunNotFound`, `ValueError`, `OrchestrationUnavailable`. */

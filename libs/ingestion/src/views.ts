@@ -76,6 +76,12 @@ export interface IngestionView {
   updated_at: Date;
 }
 
+export interface RunCancel {
+  requested_at: Date;
+  /** Why it has not ended yet; `null` once it has. */
+  pending_because: string | null;
+}
+
 export interface RunView {
   id: string;
   ingestion_id: string;
@@ -84,6 +90,10 @@ export interface RunView {
   /** The tick of the timetable it is for. */
   planned_at: Date | null;
   parameters: RunParameters;
+  /** The run this one does again. */
+  retry_of: string | null;
+  /** `null` unless somebody asked. */
+  cancel: RunCancel | null;
   status: RunStatus;
   created_at: Date;
   started_at: Date | null;

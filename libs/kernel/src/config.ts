@@ -47,6 +47,8 @@ const environment = z.object({
     .transform((path) => resolve(path)),
   /** Seconds between two whole comparisons of all ingestions with all deployments in Prefect. */
   SLUICE_RECONCILE_SECONDS: wholeNumber(60, 0, 86_400),
+  /** Seconds from when a worker takes a flow run until its process must be there; after that it counts as crashed. */
+  SLUICE_START_SECONDS: wholeNumber(60, 1, 86_400),
   /** Folders below which local files may be read, separated by `:`. */
   SLUICE_FILE_ROOTS: z
     .string()

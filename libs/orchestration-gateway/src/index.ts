@@ -18,6 +18,7 @@ export type {
   FlowRun,
   FlowRunOutcome,
   FlowRunPhase,
+  FlowRunRequest,
   HeldDeployment,
   LogLine,
   OrchestrationStatus,

@@ -30,3 +30,12 @@ export function isInstallationTag(tag: string): boolean {
 export function idempotencyKey(runId: string): string {
   return `run:${runId}`;
 }
+
+/** Of the one flow run that may be made in place of the first, which ended before its process came. */
+export function idempotencyKeyInstead(runId: string): string {
+  return `${idempotencyKey(runId)}:2`;
+}
+
+export function isKeyInstead(key: string | null | undefined): boolean {
+  return key != null && /^run:[0-9a-f-]{36}:2$/.test(key);
+}

@@ -5,7 +5,16 @@ import { removeDeployment } from './api/removal';
 import type { Watch } from './api/watch';
 import type { PrefectClient } from './prefect/client';
 import { unavailable } from './prefect/failures';
-import type { Deployment, DeploymentSpec, FlowRun, HeldDeployment, LogLine, OrchestrationStatus } from './types';
+import type {
+  Deployment,
+  DeploymentSpec,
+  FlowRun,
+  FlowRunOutcome,
+  FlowRunRequest,
+  HeldDeployment,
+  LogLine,
+  OrchestrationStatus,
+} from './types';
 
 /** The parts a gateway is made of; `createGateway` puts them together. */
 export interface GatewayParts {
@@ -79,8 +88,8 @@ export class OrchestrationGateway {
     return this.parts.flowRuns.ticks(deploymentId, from, until);
   }
 
-  /** One flow run with the idempotency key `run:<runId>` and ids as parameters; repeatable. `OrchestrationUnavailable('not_initialized')` when the deployment is missing in Prefect. */
-  createFlowRun(request: { deploymentId: string; ingestionId: string; runId: string }): Promise<{ flowRunId: string }> {
+  /** One flow run with the idempotency key `run:<runId>` (`run:<runId>:2` for the one made instead of it) and ids as parameters; repeatable. `OrchestrationUnavailable('not_initialized')` when the deployment is missing in Prefect. */
+  createFlowRun(request: FlowRunRequest): Promise<{ flowRunId: string }> {
     return this.parts.flowRuns.create(request);
   }
 
@@ -89,9 +98,27 @@ export class OrchestrationGateway {
     return this.parts.flowRuns.read(flowRunId);
   }
 
+  /** By their ids; absent when there is none. */
+  readFlowRuns(flowRunIds: readonly string[]): Promise<Map<string, FlowRun>> {
+    return this.parts.flowRuns.readMany(flowRunIds);
+  }
+
   /** Asks Prefect to cancel: CANCELLING when a process has it, CANCELLED when none has. Resolves with the phase after; `null`: no such flow run. */
   cancelFlowRun(flowRunId: string): Promise<FlowRun['phase'] | null> {
     return this.parts.flowRuns.cancel(flowRunId);
+  }
+
+  /** Flow runs of `run-ingestion` with the tag `sluice` that are pending, running or being cancelled: a worker has claimed them and they have not ended. */
+  claimedFlowRuns(): Promise<FlowRun[]> {
+    return this.parts.flowRuns.claimed();
+  }
+
+  /**
+   * Ends a flow run whose process is gone; one that is being cancelled ends as cancelled, whatever the outcome. Resolves with the phase it is in
+   * then: that of Prefect, which leaves one that has ended as it is. `null`: no such flow run.
+   */
+  endFlowRun(flowRunId: string, outcome: FlowRunOutcome, message: string): Promise<FlowRun['phase'] | null> {
+    return this.parts.flowRuns.end(flowRunId, outcome, message);
   }
 
   /** Log lines of a flow run, oldest first. `offset` counts lines; `limit` at most 200. */

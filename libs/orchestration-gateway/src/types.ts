@@ -57,7 +57,18 @@ export interface FlowRun {
   parameters: { ingestionId: string | null; runId: string | null };
   /** True when Prefect's scheduler made it, false when somebody triggered it. */
   scheduledByTimetable: boolean;
+  /** True when it was made in place of another one that ended before its process came. */
+  isInstead: boolean;
+  workPool: string | null;
   expectedStartAt: Date | null;
+}
+
+/** A flow run to be made for a run. `instead` (default false): in place of the first one, which ended before its process came; once per run. */
+export interface FlowRunRequest {
+  deploymentId: string;
+  ingestionId: string;
+  runId: string;
+  instead?: boolean;
 }
 
 export interface LogLine {

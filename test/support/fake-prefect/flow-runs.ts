@@ -32,6 +32,7 @@ export function requireFlowRun(store: FakeStore, id: string): FakeFlowRun {
 }
 
 const filterSchema = z.object({
+  flows: z.object({ name: anyOf }).default({}),
   flow_runs: z
     .object({
       id: anyOf,
@@ -49,9 +50,12 @@ const filterSchema = z.object({
 type Filter = z.output<typeof filterSchema>['flow_runs'];
 
 export function filterFlowRuns(store: FakeStore, body: unknown): Reply {
-  const { flow_runs, sort, offset, limit } = parse(filterSchema, body);
+  const { flows, flow_runs, sort, offset, limit } = parse(filterSchema, body);
   plan(store);
-  const found = [...store.flowRuns, ...store.canaryRuns].filter((run) => fits(run, flow_runs));
+  const flowIds = store.flows.filter(({ name }) => matches(flows.name, name)).map(({ id }) => id);
+  const found = [...store.flowRuns, ...store.canaryRuns].filter(
+    (run) => flowIds.includes(run.flow_id) && fits(run, flow_runs),
+  );
   found.sort((a, b) => a.expected_start_time.localeCompare(b.expected_start_time));
   if (sort !== 'EXPECTED_START_TIME_ASC') found.reverse();
   return { status: 200, body: found.slice(offset, offset + limit) };
@@ -121,6 +125,7 @@ function newRun(deployment: FakeDeployment, at: Date, tags: string[]): FakeFlowR
     idempotency_key: null,
     tags: [...new Set([...deployment.tags, ...tags])],
     auto_scheduled: false,
+    work_pool_name: deployment.work_pool_name,
     expected_start_time: due,
     state_type: 'SCHEDULED',
     state_name: 'Scheduled',

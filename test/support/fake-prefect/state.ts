@@ -46,6 +46,7 @@ export interface FakeFlowRun {
   idempotency_key: string | null;
   tags: string[];
   auto_scheduled: boolean;
+  work_pool_name: string | null;
   expected_start_time: string;
   state_type: StateType;
   state_name: string;

@@ -1,5 +1,5 @@
 import { ApiSchema } from '@nestjs/swagger';
-import type { Page, RunError, RunMetrics, RunParameters, RunView } from '@sluice/ingestion';
+import type { Page, RunCancel, RunError, RunMetrics, RunParameters, RunView } from '@sluice/ingestion';
 import { RUN_STATUSES } from '@sluice/ingestion';
 import type { LogLine } from '@sluice/orchestration-gateway';
 import { NULLABLE, Shown, ShownCount, ShownId, ShownTime, timeOrNull } from '../fields/shown';
@@ -52,6 +52,18 @@ export class RunErrorAnswer {
   }
 }
 
+@ApiSchema({ name: 'RunCancel' })
+export class RunCancelAnswer {
+  @ShownTime('When somebody first asked.')
+  requested_at!: string;
+  @Shown('Why it has not ended yet; null once it has.', { type: String, ...NULLABLE })
+  pending_because!: string | null;
+
+  static of({ requested_at, pending_because }: RunCancel): RunCancelAnswer {
+    return { requested_at: requested_at.toISOString(), pending_because };
+  }
+}
+
 @ApiSchema({ name: 'Run' })
 export class RunAnswer {
   @ShownId('This run.')
@@ -69,6 +81,10 @@ export class RunAnswer {
     { type: 'object', additionalProperties: true, example: NEW },
   )
   parameters!: RunParameters;
+  @ShownId('The run this one does again.', NULLABLE)
+  retry_of!: string | null;
+  @Shown('That somebody asked to cancel it.', { type: RunCancelAnswer, ...NULLABLE })
+  cancel!: RunCancelAnswer | null;
   @Shown(
     '`queued`: also while it waits for the active run (`overlap_policy` queue_one, replace). `partial`: some files failed. `skipped`: another run was active.',
     { enum: RUN_STATUSES },
@@ -93,6 +109,8 @@ export class RunAnswer {
       trigger: view.trigger,
       planned_at: timeOrNull(view.planned_at),
       parameters: parametersOf(view.parameters),
+      retry_of: view.retry_of,
+      cancel: view.cancel && RunCancelAnswer.of(view.cancel),
       status: view.status,
       created_at: view.created_at.toISOString(),
       started_at: timeOrNull(view.started_at),

@@ -6,6 +6,7 @@ import { PageQuery } from '../fields/queries';
 import { RejectedRowPage } from '../history/history.answers';
 import { BASE, pathOf } from '../http/base-path';
 import { UuidPipe } from '../http/validation';
+import { TriggeredAnswer } from '../ingestions/ingestion.answers';
 import { LOCATION } from '../openapi/headers';
 import { Problems } from '../openapi/problems';
 import { LogPage, RunAnswer, RunPage } from './run.answers';
@@ -37,7 +38,7 @@ export class RunsController {
     operationId: 'cancelRun',
     summary: 'Cancel a run',
     description:
-      'A queued run is `cancelled` at once; the process of a running one ends within seconds, and nothing half loaded stays.',
+      'A queued run is `cancelled` at once; the process of a running one ends within seconds, and nothing half loaded stays. While it has not ended, `cancel.pending_because` says why.',
   })
   @ApiAcceptedResponse({ type: RunAnswer, headers: LOCATION })
   @Problems({ 400: true, 404: 'No such run.', 409: 'It has ended already.', 503: true })
@@ -48,6 +49,30 @@ export class RunsController {
     const run = await this.runs.cancelRun(id);
     response.location(pathOf.run(run.id));
     return RunAnswer.of(run);
+  }
+
+  @Post('runs/:run_id/retry')
+  @HttpCode(202)
+  @ApiOperation({
+    operationId: 'retryRun',
+    summary: 'Do a run that has ended once more',
+    description:
+      'A new run with the same parameters and `retry_of`. A refresh is checked as if it were asked for anew.',
+  })
+  @ApiAcceptedResponse({ type: TriggeredAnswer, headers: LOCATION })
+  @Problems({
+    400: 'The id is none, or the ingestion has no deployment.',
+    404: 'No such run.',
+    409: 'It has not ended, another run of its ingestion is active (`run_id` says which), another ingestion loads into the table that is to be built anew, or another operation is under way.',
+    503: 'Prefect could not be used: it will not run.',
+  })
+  async retry(
+    @Param('run_id', UuidPipe) id: string,
+    @Res({ passthrough: true }) response: Response,
+  ): Promise<TriggeredAnswer> {
+    const triggered = await this.runs.retryRun(id);
+    response.location(pathOf.run(triggered.run_id));
+    return TriggeredAnswer.of(triggered);
   }
 
   @Get('runs/:run_id/logs')

@@ -1,8 +1,8 @@
-import { appendFileSync, createReadStream, mkdirSync, mkdtempSync } from 'node:fs';
+import { appendFileSync, createReadStream } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import type { Rejection } from '@sluice/connectors';
+import { makeTempFolder, type Rejection } from '@sluice/connectors';
 
 /** Kept in memory before they go to a file. */
 const IN_MEMORY = 500;
@@ -47,10 +47,7 @@ export class Rejections {
   }
 
   private get file(): string {
-    if (this.folder === null) {
-      mkdirSync(this.tempDir, { recursive: true });
-      this.folder = mkdtempSync(join(this.tempDir, 'sluice-rejected-'));
-    }
+    this.folder ??= makeTempFolder(this.tempDir, 'rejected');
     return join(this.folder, 'rows.ndjson');
   }
 

@@ -1,15 +1,16 @@
 import { createWriteStream } from 'node:fs';
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { BadFile, LoadError } from '../errors';
+import { makeTempFolder } from '../temp-folders';
 import type { Chunks } from './chunks';
 
 /** Local copies for readers that need a file, in a folder only this user may enter, made when it is needed. To be closed. */
 export class Spool {
   private readonly stop = new AbortController();
-  private folder: Promise<string> | null = null;
+  private folder: string | null = null;
   private readonly writing: Promise<unknown>[] = [];
 
   constructor(private readonly tempDir: string) {}
@@ -25,14 +26,13 @@ export class Spool {
   async close(): Promise<void> {
     this.stop.abort();
     await Promise.allSettled(this.writing);
-    const folder = await this.folder?.catch(() => null);
-    if (folder != null) await rm(folder, { recursive: true, force: true }).catch(() => undefined);
+    if (this.folder !== null) await rm(this.folder, { recursive: true, force: true }).catch(() => undefined);
   }
 
   private async copy(chunks: Chunks, name: string): Promise<string> {
     try {
-      this.folder ??= makeFolder(this.tempDir);
-      const path = join(await this.folder, name);
+      this.folder ??= makeTempFolder(this.tempDir, 'spool');
+      const path = join(this.folder, name);
       const signal = this.stop.signal;
       await pipeline(Readable.from(chunks, { highWaterMark: 1 }), createWriteStream(path, { mode: 0o600 }), { signal });
       return path;
@@ -48,9 +48,4 @@ export class Spool {
     const options = { cause: error, retry: 'later' } as const;
     return new BadFile('limit', `${reason} Make room there, or set SLUICE_TEMP_DIR to another folder.`, {}, options);
   }
-}
-
-async function makeFolder(tempDir: string): Promise<string> {
-  await mkdir(tempDir, { recursive: true });
-  return await mkdtemp(join(tempDir, 'sluice-spool-'));
 }

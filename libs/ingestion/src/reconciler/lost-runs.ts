@@ -1,20 +1,27 @@
 import { Injectable } from '@nestjs/common';
-import { Clock } from '@sluice/kernel';
+import { Clock, OrchestrationUnavailable } from '@sluice/kernel';
 import { rowsOf } from '@sluice/database';
 import { OrchestrationGateway } from '@sluice/orchestration-gateway';
 import { DataSource } from 'typeorm';
 import { CLAIM_SECONDS } from '../operation-claims';
 import { moveRun, runError } from '../run-moves';
-import { type ActiveRun, RunSettlement } from '../run-settlement';
+import { RunResubmission, type UnenteredRun } from '../run-resubmission';
+import { type ActiveRun, endOf, type FoundEnded, RunSettlement } from '../run-settlement';
 import type { ReconcilerStep } from './step';
 
 /** From when Prefect says that it has ended until we believe that its process will not say more, ms. */
 const GRACE_MS = 15_000;
+/** A heartbeat younger than this says that the process lives, whatever a worker that lost sight of it told Prefect. */
+const ALIVE_SECONDS = 20;
+const PAGE = 200;
 const PER_PASS = 20;
 
 const ACTIVE = `
-SELECT id, flow_run_id, status, created_at FROM sluice_control.run
-WHERE status IN ('queued', 'running') AND flow_run_id IS NOT NULL AND id > $1 ORDER BY id LIMIT $2`;
+SELECT id, ingestion_id, flow_run_id, status, trigger, heartbeat_at IS NOT NULL OR status = 'running' AS entered,
+  coalesce(heartbeat_at < now() - make_interval(secs => $3), true) AS silent
+FROM sluice_control.run
+WHERE status IN ('queued', 'running') AND flow_run_id IS NOT NULL AND id > $1
+ORDER BY id LIMIT $2`;
 
 const NEVER_SENT = `
 SELECT id FROM sluice_control.run
@@ -23,47 +30,67 @@ ORDER BY created_at, id LIMIT $2`;
 
 const FIRST_ID = '00000000-0000-0000-0000-000000000000';
 
-/** Runs whose flow run has ended or vanished in Prefect while their row has not: their process is gone. */
+type Lost = ActiveRun & UnenteredRun & { entered: boolean; silent: boolean };
+
+/** Runs whose flow run has ended or vanished in Prefect while their row has not: their process is gone, or never came. */
 @Injectable()
 export class LostRuns implements ReconcilerStep {
   readonly name = 'lost runs';
   /** When a run was first seen ended. In memory: whoever leads next only gives more grace. */
   private seenEnded = new Map<string, number>();
-  /** Where the last pass stopped, so that many long runs do not hide the others. */
-  private after = FIRST_ID;
 
   constructor(
     private readonly dataSource: DataSource,
     private readonly gateway: OrchestrationGateway,
     private readonly settlement: RunSettlement,
+    private readonly resubmission: RunResubmission,
     private readonly clock: Clock,
   ) {}
 
   async run(): Promise<string[]> {
     const done = await this.endNeverSent();
     if (!this.gateway.initialized) return done;
-    const runs = await rowsOf<ActiveRun & { flow_run_id: string }>(this.dataSource, ACTIVE, [this.after, PER_PASS]);
-    this.after = runs.length < PER_PASS ? FIRST_ID : (runs.at(-1)?.id ?? FIRST_ID);
-    for (const run of runs) done.push(...(await this.look(run)));
+    const due = this.overdue(await this.endedInPrefect());
+    for (const run of due.slice(0, PER_PASS)) done.push(...(await this.end(run)));
     return done;
   }
 
-  private async look(run: ActiveRun & { flow_run_id: string }): Promise<string[]> {
-    const end = await this.settlement.findEnded(run.flow_run_id);
-    if (!end) {
-      this.seenEnded.delete(run.id);
-      return [];
+  private async endedInPrefect(): Promise<Lost[]> {
+    const ended: Lost[] = [];
+    for (let after = FIRST_ID; ;) {
+      const runs = await rowsOf<Lost>(this.dataSource, ACTIVE, [after, PAGE, ALIVE_SECONDS]);
+      const flowRuns = await this.gateway.readFlowRuns(runs.map((run) => run.flow_run_id));
+      ended.push(...runs.filter((run) => endOf(flowRuns.get(run.flow_run_id)?.phase ?? null, null) !== null));
+      const last = runs.at(-1);
+      if (!last || runs.length < PAGE) return ended;
+      after = last.id;
     }
-    if (!this.graceIsOver(run.id)) return [];
-    this.seenEnded.delete(run.id);
+  }
+
+  /** The longest seen first; who is not seen ended any more is forgotten. */
+  private overdue(ended: readonly Lost[]): Lost[] {
+    const now = this.clock.now().getTime();
+    this.seenEnded = new Map(ended.map(({ id }) => [id, this.seenEnded.get(id) ?? now]));
+    const since = ({ id }: Lost) => this.seenEnded.get(id) ?? now;
+    return ended.filter((run) => run.silent && now - since(run) >= GRACE_MS).sort((a, b) => since(a) - since(b));
+  }
+
+  /** Asked once more: a flow run can be taken up again, and an absence from a list proves little. */
+  private async end(run: Lost): Promise<string[]> {
+    const end = await this.settlement.findEnded(run.flow_run_id);
+    if (!end) return [];
+    const instead = await this.instead(run, end);
+    if (instead === UNKNOWN) return [];
+    if (instead !== null) return [`Made flow run ${instead} for run ${run.id}: ${end.because}`];
     return (await this.settlement.settle(run, end)) ? [`Ended run ${run.id} as ${end.status}: ${end.because}`] : [];
   }
 
-  private graceIsOver(runId: string): boolean {
-    const now = this.clock.now().getTime();
-    const since = this.seenEnded.get(runId) ?? now;
-    this.seenEnded.set(runId, since);
-    return now - since >= GRACE_MS;
+  private async instead(run: Lost, end: FoundEnded): Promise<string | null | typeof UNKNOWN> {
+    if (run.entered || end.status !== 'crashed') return null;
+    return this.resubmission.again(run).catch((error: unknown) => {
+      if (error instanceof OrchestrationUnavailable) return UNKNOWN;
+      throw error;
+    });
   }
 
   /** The API died between the row and the flow run. */
@@ -78,3 +105,6 @@ export class LostRuns implements ReconcilerStep {
       .map(({ id }) => `Ended run ${id} as failed: it was never handed to Prefect`);
   }
 }
+
+/** Prefect could not be used: the next pass tries again. */
+const UNKNOWN = Symbol('unknown');

@@ -1,12 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import type { Clock } from '@sluice/kernel';
-import { TAG, idempotencyKey } from '../names';
+import { TAG, idempotencyKey, idempotencyKeyInstead } from '../names';
 import type { Budget } from '../prefect/budget';
 import type { PrefectClient } from '../prefect/client';
 import { unavailable } from '../prefect/failures';
 import * as routes from '../prefect/routes';
-import { PHASE_OF, flowRunOf, levelOf } from '../prefect/words';
-import type { FlowRun, LogLine } from '../types';
+import type { StateType } from '../prefect/wire';
+import { PHASE_OF, STATE_OF, flowRunOf, levelOf } from '../prefect/words';
+import type { FlowRun, FlowRunOutcome, FlowRunRequest, LogLine } from '../types';
 
 const MAX_LINES = 200;
 /** Prefect's own tag on what its scheduler plans. */
@@ -21,16 +22,26 @@ export function dueTicks(deploymentId: string, from: Date, until: Date) {
   };
 }
 
+/** Pages overlap, so that a flow run which ends between two pages does not hide one that has not. */
+const OVERLAP = 20;
+const CLAIMED: StateType[] = ['PENDING', 'RUNNING', 'CANCELLING'];
+const ENDED: ReadonlySet<StateType> = new Set(['COMPLETED', 'FAILED', 'CRASHED', 'CANCELLED']);
+
+function transition() {
+  return { state_details: { transition_id: randomUUID() } };
+}
+
 export class FlowRuns {
   constructor(
     private readonly prefect: PrefectClient,
     private readonly clock: Clock,
   ) {}
 
-  async create(request: { deploymentId: string; ingestionId: string; runId: string }): Promise<{ flowRunId: string }> {
-    const { deploymentId, ingestionId, runId } = request;
+  async create(request: FlowRunRequest): Promise<{ flowRunId: string }> {
+    const { deploymentId, ingestionId, runId, instead = false } = request;
     const parameters = { ingestion_id: ingestionId, run_id: runId };
-    const body = { idempotency_key: idempotencyKey(runId), parameters, tags: [TAG] };
+    const idempotency_key = instead ? idempotencyKeyInstead(runId) : idempotencyKey(runId);
+    const body = { idempotency_key, parameters, tags: [TAG] };
     const made = await this.prefect.find(routes.createFlowRun(deploymentId, body));
     if (!made) throw unavailable('not_initialized', `deployment ${deploymentId} is missing in Prefect`);
     return { flowRunId: made.id };
@@ -43,11 +54,45 @@ export class FlowRuns {
 
   async cancel(id: string): Promise<FlowRun['phase'] | null> {
     const budget = this.prefect.budget();
-    const proposal = { type: 'CANCELLING' as const, state_details: { transition_id: randomUUID() } };
+    const proposal = { type: 'CANCELLING' as const, ...transition() };
     const verdict = await this.prefect.find(routes.setState(id, proposal), budget);
     if (verdict?.state) return PHASE_OF[verdict.state.type];
     const found = verdict && (await this.prefect.find(routes.readFlowRun(id), budget));
     return found && PHASE_OF[found.state.type];
+  }
+
+  async readMany(ids: readonly string[]): Promise<Map<string, FlowRun>> {
+    const found = new Map<string, FlowRun>();
+    for (let first = 0; first < ids.length; first += MAX_LINES) {
+      const filter = { id: { any_: ids.slice(first, first + MAX_LINES) } };
+      for (const run of await this.prefect.send(routes.filterFlowRuns(filter))) found.set(run.id, flowRunOf(run));
+    }
+    return found;
+  }
+
+  /** Flow runs of ours that a worker has claimed and that have not ended. */
+  async claimed(): Promise<FlowRun[]> {
+    const found = new Map<string, FlowRun>();
+    const filter = { state: { type: { any_: CLAIMED } }, tags: { all_: [TAG] } };
+    for (let offset = 0; ; offset += MAX_LINES - OVERLAP) {
+      const page = await this.prefect.send(routes.filterOurFlowRuns(filter, offset));
+      for (const run of page) found.set(run.id, flowRunOf(run));
+      if (page.length < MAX_LINES) return [...found.values()];
+    }
+  }
+
+  /** Asked first: from some terminal states Prefect would accept another one. */
+  async end(id: string, outcome: FlowRunOutcome, message: string): Promise<FlowRun['phase'] | null> {
+    const budget = this.prefect.budget();
+    const known = await this.prefect.find(routes.readFlowRun(id), budget);
+    if (!known || ENDED.has(known.state.type)) return known && PHASE_OF[known.state.type];
+    const wanted = known.state.type === 'CANCELLING' ? STATE_OF.cancelled : STATE_OF[outcome];
+    const propose = ({ type, name }: (typeof STATE_OF)[FlowRunOutcome]) =>
+      this.prefect.find(routes.setState(id, { type, name, message, ...transition() }), budget);
+    const verdict = await propose(wanted);
+    const refusedBy = verdict?.status === 'ACCEPT' ? null : verdict?.state?.type;
+    const last = refusedBy === 'CANCELLING' ? await propose(STATE_OF.cancelled) : verdict;
+    return last?.state ? PHASE_OF[last.state.type] : null;
   }
 
   async logs(id: string, page: { offset: number; limit: number }): Promise<LogLine[]> {

@@ -78,6 +78,14 @@ export const forgetProcess = (id: string) => patch(path`/flow_runs/${id}`, { inf
 export const filterFlowRuns = (flow_runs: wire.FlowRunFilter) =>
   post('/flow_runs/filter', { flow_runs, sort: 'EXPECTED_START_TIME_ASC', limit: 200 }, z.array(wire.flowRun));
 
+/** Of our flow alone, by id, 200 at most. */
+export const filterOurFlowRuns = (flow_runs: wire.FlowRunFilter, offset: number) =>
+  post(
+    '/flow_runs/filter',
+    { flows: { name: { any_: [FLOW_NAME] } }, flow_runs, sort: 'ID_DESC', limit: 200, offset },
+    z.array(wire.flowRun),
+  );
+
 export const createLogs = (lines: wire.LogCreate[]) => post('/logs/', lines, wire.done);
 export const readLogs = (flowRunId: string, offset: number, limit: number) =>
   post(

@@ -69,6 +69,8 @@ export const flowRun = z.object({
   state,
   parameters: template,
   auto_scheduled: z.boolean(),
+  idempotency_key: z.string().nullish(),
+  work_pool_name: z.string().nullish(),
   expected_start_time: z.coerce.date().nullable(),
 } satisfies FieldsOf<'FlowRunResponse'>);
 

@@ -1,4 +1,4 @@
-import { SCHEDULE_SLUG, ingestionIdOf } from '../names';
+import { SCHEDULE_SLUG, ingestionIdOf, isKeyInstead } from '../names';
 import type { Deployment, FlowRun, FlowRunOutcome, FlowRunPhase, LogLine, Timetable } from '../types';
 import type { StateType, WireDeployment, WireFlowRun } from './wire';
 
@@ -72,6 +72,8 @@ export function flowRunOf(wire: WireFlowRun): FlowRun {
       runId: typeof run_id === 'string' ? run_id : null,
     },
     scheduledByTimetable: wire.auto_scheduled,
+    isInstead: isKeyInstead(wire.idempotency_key),
+    workPool: wire.work_pool_name ?? null,
     expectedStartAt: wire.expected_start_time,
   };
 }

@@ -7,7 +7,7 @@ import { ledgerSince } from './ledger';
 import { isPrepared, prepare } from './own-schema';
 import { disclaimTable } from './own-tables';
 import { asDefinitionError, asDestinationError } from './pg-errors';
-import { endHolders, shutOut } from './shutting-out';
+import { endHolders, endHoldersFor, shutOut } from './shutting-out';
 import { soon } from './soon';
 import { nameOf } from './sql';
 import { relationOf } from './table-info';
@@ -100,6 +100,14 @@ export class DestinationAdmin {
         await disclaimTable(client, table);
         return 'dropped';
       });
+    });
+  }
+
+  /** Ends the backends of a run that holds the lease, and raises the fence: it commits nothing any more. False: it does not hold it, and nothing was done. */
+  endRun(ingestionId: string, runId: string): Promise<boolean> {
+    return this.connected(`sluice end ${runId}`, async (client) => {
+      if (!(await isPrepared(client))) return false;
+      return transaction(client, () => endHoldersFor(client, ingestionId, runId));
     });
   }
 

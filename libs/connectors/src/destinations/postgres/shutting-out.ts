@@ -45,6 +45,25 @@ export async function endHolders(client: Client, ingestionId: string): Promise<v
   await raiseFence(client, ingestionId);
 }
 
+/** The same for one run. False when another one has the lease by now, or none. */
+export async function endHoldersFor(client: Client, ingestionId: string, runId: string): Promise<boolean> {
+  if (!(await holds(client, ingestionId, runId))) return false;
+  for (let tries = 0; !(await locked(client, ingestionId)); tries += 1) {
+    if (tries === TRIES) throw unending(ingestionId);
+    if (!(await holds(client, ingestionId, runId))) return false;
+    await client.query(END_NAMED, [ingestionId]);
+    await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+  }
+  await client.query(END_NAMED, [ingestionId]);
+  await raiseFence(client, ingestionId);
+  return true;
+}
+
+async function holds(client: Client, ingestionId: string, runId: string): Promise<boolean> {
+  const statement = 'SELECT FROM sluice.lease WHERE ingestion = $1 AND run = $2';
+  return (await client.query(statement, [ingestionId, runId])).rowCount === 1;
+}
+
 async function locked(client: Client, ingestionId: string): Promise<boolean> {
   const statement = `SELECT pg_try_advisory_xact_lock(${KEY}) AS locked`;
   return (await client.query<{ locked: boolean }>(statement, [ingestionId])).rows[0]?.locked === true;

@@ -1,0 +1,64 @@
+import { Injectable } from '@nestjs/common';
+import { Clock } from '@sluice/kernel';
+import { rowsOf } from '@sluice/database';
+import { DataSource } from 'typeorm';
+import type { RunRow } from '../run.entity';
+import { RunGivingUp } from '../run-giving-up';
+import { Sightings } from './sightings';
+import type { ReconcilerStep } from './step';
+
+/** Living processes beat about each 9 s; older ones are watched. */
+const LATE_SECONDS = 12;
+/** How long such a heartbeat must be seen unchanged until the process counts as gone, ms; for one that is to be cancelled. */
+const GONE_MS = 35_000;
+const GONE_WHEN_CANCELLED_MS = 15_000;
+/** What a process that was asked to stop is given in any case. */
+const CANCEL_SECONDS = 15;
+/** At once: where a machine dies, its runs die together. */
+const PER_PASS = 10;
+
+const LATE = `
+SELECT id, ingestion_id, flow_run_id, status, heartbeat_at,
+  coalesce(cancel_requested_at < now() - make_interval(secs => $2), false) AS overdue
+FROM sluice_control.run
+WHERE status IN ('queued', 'running') AND flow_run_id IS NOT NULL AND heartbeat_at < now() - make_interval(secs => $1)
+ORDER BY heartbeat_at, id LIMIT 1000`;
+
+type LateRun = Pick<RunRow, 'id' | 'ingestion_id'> & {
+  flow_run_id: string;
+  status: 'queued' | 'running';
+  heartbeat_at: Date;
+  overdue: boolean;
+};
+
+/** Runs whose process has entered and is not heard of any more, whatever Prefect believes: killed with its worker, frozen, or cut off. */
+@Injectable()
+export class SilentRuns implements ReconcilerStep {
+  readonly name = 'silent runs';
+  private readonly sightings = new Sightings();
+
+  constructor(
+    private readonly dataSource: DataSource,
+    private readonly givingUp: RunGivingUp,
+    private readonly clock: Clock,
+  ) {}
+
+  async run(): Promise<string[]> {
+    const late = await rowsOf<LateRun>(this.dataSource, LATE, [LATE_SECONDS, CANCEL_SECONDS]);
+    const silence = this.sightings.look(
+      late.map(({ id, heartbeat_at }) => [id, heartbeat_at.toISOString()] as const),
+      this.clock.now().getTime(),
+    );
+    const gone = late.filter(
+      ({ id, overdue }) => (silence.get(id) ?? 0) >= (overdue ? GONE_WHEN_CANCELLED_MS : GONE_MS),
+    );
+    return (await Promise.all(gone.slice(0, PER_PASS).map((run) => this.end(run)))).flat();
+  }
+
+  private async end(run: LateRun): Promise<string[]> {
+    const status = run.overdue ? 'cancelled' : 'crashed';
+    const because = `Its process has not been heard of since ${run.heartbeat_at.toISOString()}.`;
+    const ended = await this.givingUp.giveUp(run, status, because);
+    return ended ? [`Ended run ${run.id} as ${status}: ${because}`] : [];
+  }
+}
