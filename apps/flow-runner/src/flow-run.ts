@@ -48,7 +48,7 @@ export class FlowRunExecution {
     const order = await this.recorder.findOrder(ingestionId);
     if (order === null)
       return this.finish('failed', `Ingestion ${ingestionId} not found: its deployment is orphaned and can be removed`);
-    if (order.status === 'paused' && flowRun.scheduledByTimetable) return this.finish('cancelled', 'paused');
+    if (['paused', 'error'].includes(order.status) && flowRun.scheduledByTimetable) return this.finish('cancelled', 'paused');
     const run = await this.recorder.enter({
       ingestionId,
       flowRunId: flowRun.id,

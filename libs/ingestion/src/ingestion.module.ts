@@ -5,6 +5,8 @@ import { Agreement } from './agreement';
 import { CredentialVault } from './credential-vault';
 import { DeploymentSteps } from './deployment-steps';
 import { Drafting } from './drafting';
+import { EventDelivery } from './events/event-delivery';
+import { Events } from './events/events';
 import { FileHistory } from './file-history';
 import { Ingestion } from './ingestion.entity';
 import { IngestionChange } from './ingestion-change';
@@ -19,9 +21,12 @@ import { PreviewOrders } from './preview-orders';
 import { ProcessedFile } from './processed-file.entity';
 import { DueTombstones } from './reconciler/due-tombstones';
 import { ExpiredClaims } from './reconciler/expired-claims';
+import { FailureStreaks } from './reconciler/failure-streaks';
+import { FreshnessWatch } from './reconciler/freshness-watch';
 import { LostRuns } from './reconciler/lost-runs';
-import { Reconciler } from './reconciler/reconciler';
+import { Reconciler, RECONCILER_STEPS } from './reconciler/reconciler';
 import { ReconcilerTimer } from './reconciler/reconciler-timer';
+import type { ReconcilerStep } from './reconciler/step';
 import { SuspectedDrift } from './reconciler/suspected-drift';
 import { RefreshEstimation } from './refresh-estimation';
 import { RejectedRows } from './rejected-rows';
@@ -33,6 +38,7 @@ import { RunService } from './run.service';
 import { RunSettlement } from './run-settlement';
 import { RunStarter } from './run-starter';
 import { SchemaVersion } from './schema-version.entity';
+import { Statistics } from './statistics';
 import { TableSharing } from './table-sharing';
 import { Tombstone } from './tombstone.entity';
 import { Tombstones } from './tombstones';
@@ -42,14 +48,16 @@ const RUNS = [RunSettlement, ActiveRuns, RunStarter];
 const DATA = [LoadedData, TableSharing, RefreshEstimation];
 const USE_CASES = [IngestionCreation, IngestionChange, IngestionRemoval, ManualRuns, FileHistory, RunCancellation];
 const READS = [IngestionReads, RunReads, RejectedRows];
-const STEPS = [ExpiredClaims, SuspectedDrift, DueTombstones, LostRuns];
-const FRONT = [IngestionService, RunService, PreviewOrders, Reconciler];
+const WATCHING = [Events, Statistics];
+const STEPS = [ExpiredClaims, SuspectedDrift, DueTombstones, LostRuns, FailureStreaks, FreshnessWatch, EventDelivery];
+const IN_ORDER = { provide: RECONCILER_STEPS, inject: STEPS, useFactory: (...steps: ReconcilerStep[]) => steps };
+const FRONT = [IngestionService, RunService, PreviewOrders, Reconciler, ...WATCHING];
 
 /** The use cases, for the API. Needs `KernelModule`, `DatabaseModule` and `OrchestrationGatewayModule.forApi()`. The reconciler starts and stops with the application. */
 @Module({
   imports: [TypeOrmModule.forFeature([Ingestion, Run, ProcessedFile, SchemaVersion, Tombstone])],
-  providers: [...SHARED, ...RUNS, ...DATA, ...USE_CASES, ...READS, ...STEPS, ...FRONT, ReconcilerTimer],
-  exports: FRONT,
+  providers: [...SHARED, ...RUNS, ...DATA, ...USE_CASES, ...READS, ...STEPS, IN_ORDER, ...FRONT, ReconcilerTimer],
+  exports: [...FRONT, EventDelivery],
 })
 export class IngestionModule {}
 

@@ -1,21 +1,17 @@
-import { Injectable, Logger } from '@nestjs/common';
+import { Inject, Injectable, Logger } from '@nestjs/common';
 import { DomainError } from '@sluice/kernel';
 import { messageOf } from '../faults';
-import { DueTombstones } from './due-tombstones';
-import { ExpiredClaims } from './expired-claims';
-import { LostRuns } from './lost-runs';
 import type { ReconcilerStep } from './step';
-import { SuspectedDrift } from './suspected-drift';
+
+/** The steps of a pass, in their order: `ReconcilerStep[]`. */
+export const RECONCILER_STEPS = Symbol('RECONCILER_STEPS');
 
 /** Brings the control database and Prefect together again, step by step. A step that fails does not stop the others. */
 @Injectable()
 export class Reconciler {
   private readonly logger = new Logger(Reconciler.name);
-  private readonly steps: readonly ReconcilerStep[];
 
-  constructor(claims: ExpiredClaims, drift: SuspectedDrift, tombstones: DueTombstones, runs: LostRuns) {
-    this.steps = [claims, drift, tombstones, runs];
-  }
+  constructor(@Inject(RECONCILER_STEPS) private readonly steps: readonly ReconcilerStep[]) {}
 
   /** One pass. Resolves with a sentence for each thing done; never rejects. Only for the one process that leads. */
   async runOnce(): Promise<string[]> {
