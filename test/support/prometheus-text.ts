@@ -62,14 +62,14 @@ function begin(line: string, families: Map<string, ParsedFamily>): ParsedFamily 
 function typed(line: string, family: ParsedFamily | undefined): void {
   const [, name = '', type = ''] = new RegExp(`^# TYPE (${NAME}) (\\w+)$`).exec(line) ?? fail(line);
   if (family?.name !== name || family.type !== '' || !(type in ENDINGS)) fail(line);
-  if (family) family.type = type;
+  family.type = type;
 }
 
 function sampled(line: string, family: ParsedFamily | undefined): void {
   const [, name = '', labels = '', value = ''] = SAMPLE.exec(line) ?? fail(line);
   const endings = ENDINGS[family?.type ?? ''] ?? [];
   if (!family || !endings.some((ending) => name === family.name + ending)) fail(line);
-  family?.samples.push({ name, labels: labelsOf(labels), value: Number(value.replace('Inf', 'Infinity')) });
+  family.samples.push({ name, labels: labelsOf(labels), value: Number(value.replace('Inf', 'Infinity')) });
 }
 
 function labelsOf(text: string): Record<string, string> {
@@ -101,8 +101,8 @@ function assertName(name: string, type: string): void {
 function assertHistogram(name: string, samples: ParsedSample[]): void {
   const series = new Map<string, ParsedSample[]>();
   for (const sample of samples) {
-    const { le: _, ...others } = sample.labels;
-    series.set(keyOf(others), [...(series.get(keyOf(others)) ?? []), sample]);
+    const key = keyOf(Object.fromEntries(Object.entries(sample.labels).filter(([label]) => label !== 'le')));
+    series.set(key, [...(series.get(key) ?? []), sample]);
   }
   for (const those of series.values()) {
     const buckets = those.filter((it) => it.name === `${name}_bucket`);

@@ -70,7 +70,9 @@ export class IngestionsController {
   @ApiOkResponse({ type: IngestionPage })
   @Problems({ 400: true })
   async list(@Query() query: ListIngestionsQuery): Promise<IngestionPage> {
-    return IngestionPage.of(await this.ingestions.listIngestions({ ...query, stale: flagOf(query.stale) }));
+    const { limit, cursor, status, name, stale } = query;
+    const request = { limit, cursor, status, name, stale: flagOf(stale) };
+    return IngestionPage.of(await this.ingestions.listIngestions(request));
   }
 
   @Get(':id')

@@ -23,10 +23,11 @@ export function requestTimer(registry: Registry): RequestTimer {
   };
 }
 
+/** A path that no route took was last tried against one for all paths, with a star. */
 function labelsOf(request: Request, response: Response) {
   const { path } = (request.route ?? {}) as { path?: unknown };
   return {
-    route: typeof path === 'string' ? path : 'unmatched',
+    route: typeof path === 'string' && !path.includes('*') ? path : 'unmatched',
     method: METHODS.has(request.method) ? request.method : 'other',
     status: response.writableFinished ? String(response.statusCode) : 'aborted',
   };
