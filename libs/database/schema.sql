@@ -52,6 +52,7 @@ CREATE TABLE sluice_control.ingestion (
   schema jsonb NOT NULL DEFAULT '{"mode": "infer", "locked": false, "columns": {}, "all_text": false, "drop_removed": false}'::jsonb,
   changed_files text NOT NULL DEFAULT 'skip'::text,
   consecutive_failures integer NOT NULL DEFAULT 0,
+  failing_warned boolean NOT NULL DEFAULT false,
   error_reason text,
   fresh_at timestamp(3) with time zone NOT NULL DEFAULT now(),
   stale_since timestamp(3) with time zone,
@@ -134,6 +135,18 @@ CREATE UNIQUE INDEX run_next ON sluice_control.run USING btree (ingestion_id) WH
 CREATE INDEX run_of_flow_run ON sluice_control.run USING btree (flow_run_id, created_at DESC);
 CREATE UNIQUE INDEX run_of_tick ON sluice_control.run USING btree (ingestion_id, planned_at) WHERE ((trigger = 'scheduled'::text) AND (status <> 'failed'::text));
 CREATE UNIQUE INDEX run_waiting ON sluice_control.run USING btree (ingestion_id) WHERE ((status = 'queued'::text) AND (place = 'waiting'::text));
+
+CREATE TABLE sluice_control.run_total (
+  trigger text NOT NULL,
+  status text NOT NULL,
+  runs bigint NOT NULL,
+  rows_ingested bigint NOT NULL,
+  rows_rejected bigint NOT NULL,
+  bytes_read bigint NOT NULL,
+  seconds double precision NOT NULL,
+  buckets bigint[] NOT NULL,
+  CONSTRAINT run_total_pkey PRIMARY KEY (trigger, status)
+);
 
 CREATE TABLE sluice_control.schema_version (
   ingestion_id uuid NOT NULL,

@@ -30,6 +30,7 @@ describe('the OpenAPI document', () => {
     ).toEqual([
       'delete /api/v1/ingestions/{id}',
       'delete /api/v1/ingestions/{id}/files',
+      'get /api/v1/events',
       'get /api/v1/ingestions',
       'get /api/v1/ingestions/{id}',
       'get /api/v1/ingestions/{id}/files',
@@ -44,6 +45,7 @@ describe('the OpenAPI document', () => {
       'get /health/orchestration',
       'get /healthz',
       'get /livez',
+      'get /metrics',
       'get /readyz',
       'patch /api/v1/ingestions/{id}',
       'post /api/v1/ingestions',

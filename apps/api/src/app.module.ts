@@ -6,6 +6,7 @@ import { IngestionModule } from '@sluice/ingestion';
 import { type Config, KernelModule } from '@sluice/kernel';
 import { OrchestrationGatewayModule } from '@sluice/orchestration-gateway';
 import { LoggerModule } from 'nestjs-pino';
+import { EventsController } from './events/events.controller';
 import { DatabaseIndicator } from './health/database.indicator';
 import { HealthController } from './health/health.controller';
 import { HealthReport } from './health/health.report';
@@ -16,6 +17,9 @@ import { RouteTable } from './http/route-table';
 import { IngestionsController } from './ingestions/ingestions.controller';
 import { OperationsController } from './ingestions/operations.controller';
 import { RefreshController } from './ingestions/refresh.controller';
+import { Metrics } from './metrics/metrics';
+import { MetricsController } from './metrics/metrics.controller';
+import { StatisticsCache } from './metrics/statistics-cache';
 import { OrchestrationController } from './orchestration/orchestration.controller';
 import { PreviewController } from './preview/preview.controller';
 import { Previewer } from './preview/previewer';
@@ -49,11 +53,14 @@ export class AppModule {
         HistoryController,
         OrchestrationController,
         HealthController,
+        EventsController,
+        MetricsController,
       ],
       providers: [
         { provide: LOG, useValue: logger },
         { provide: APP_FILTER, useClass: ProblemFilter },
         { provide: APP_GUARD, useClass: JsonOnlyGuard },
+        ...[Metrics, StatisticsCache],
         ...[RouteTable, HealthReport, DatabaseIndicator, Previewer],
       ],
     };

@@ -7,6 +7,7 @@ import { BODY_LIMIT, BODY_TYPES } from './http/limits';
 import { requestLog } from './http/request-log';
 import { RouteTable } from './http/route-table';
 import { bodyAndQueryPipe, StorableTextPipe } from './http/validation';
+import { Metrics } from './metrics/metrics';
 import { describeApi, DOCS_PATH, DOCUMENT_PATH, serveDocs } from './openapi/document';
 
 /** What Nest is to be created with: parser and logger come later, and a start that fails is told once, by main.ts. */
@@ -18,6 +19,7 @@ export const APP_OPTIONS = { bodyParser: false, logger: false, abortOnError: fal
  */
 export function configureApp(app: NestExpressApplication): void {
   app.useLogger(app.get(Logger));
+  app.use(app.get(Metrics).timer);
   app.use(requestLog(app.get<RootLogger>(LOG)));
   app.use(helmet({ contentSecurityPolicy: { directives: { upgradeInsecureRequests: null } } }));
   app.useBodyParser('json', { limit: BODY_LIMIT, type: BODY_TYPES });

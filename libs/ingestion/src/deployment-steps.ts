@@ -13,10 +13,15 @@ export interface DeploymentStep {
   afterwards?(): Promise<void>;
 }
 
+/** The timetable of such an ingestion stands still; it runs only when triggered. */
+function standsStill({ status }: Pick<IngestionRow, 'status'>): boolean {
+  return status === 'paused' || status === 'error';
+}
+
 /** What the deployment of this row should be. */
 export function deploymentSpec(row: Pick<IngestionRow, 'id' | 'name' | 'status' | 'schedule'>): DeploymentSpec {
   const timetable = row.schedule && timetableOf(row.schedule);
-  return { ingestionId: row.id, title: row.name, timetable, paused: row.status === 'paused' };
+  return { ingestionId: row.id, title: row.name, timetable, paused: standsStill(row) };
 }
 
 /** How each change of an ingestion looks in Prefect. */
@@ -43,13 +48,16 @@ export class DeploymentSteps {
     const next: IngestionRow = { ...row, status: paused ? 'paused' : 'active' };
     return {
       apply: async () => ((await this.gateway.setPaused(deploymentId, paused)) ? {} : this.created(next)),
-      undo: () => this.gateway.setPaused(deploymentId, row.status === 'paused'),
+      undo: () => this.gateway.setPaused(deploymentId, standsStill(row)),
     };
   }
 
   private first(next: IngestionRow): DeploymentStep {
     return {
-      apply: async () => ({ ...(await this.created(next)), status: next.status === 'paused' ? 'paused' : 'active' }),
+      apply: async () => ({
+        ...(await this.created(next)),
+        ...(next.status === 'paused' ? { status: 'paused' } : { status: 'active', fresh_at: new Date() }),
+      }),
       undo: () => this.gateway.removeDeployment(next.id),
     };
   }
@@ -72,9 +80,9 @@ export class DeploymentSteps {
     return {
       apply: async () => {
         await this.gateway.setPaused(deploymentId, true);
-        return { prefect_deployment_id: null, status: 'draft' };
+        return { prefect_deployment_id: null, status: 'draft', error_reason: null };
       },
-      undo: () => this.gateway.setPaused(deploymentId, row.status === 'paused'),
+      undo: () => this.gateway.setPaused(deploymentId, standsStill(row)),
       afterwards: () => this.gateway.removeDeployment(row.id),
     };
   }

@@ -22,9 +22,12 @@ export type {
   UpdateIngestion,
 } from './inputs';
 export type {
+  EventView,
   FileView,
+  Freshness,
   IngestionMetadata,
   IngestionView,
+  ListEvents,
   ListIngestions,
   ListRejectedRows,
   Page,
@@ -41,6 +44,11 @@ export type {
 export { IngestionService } from './ingestion.service';
 export { PreviewOrders } from './preview-orders';
 export { RunService } from './run.service';
+export { EVENT_KINDS, type EventKind } from './events/event';
+export { EventDelivery } from './events/event-delivery';
+export { Events } from './events/events';
+export { DURATION_BOUNDS } from './run-counts';
+export { Statistics, type EndedRuns, type SluiceStatistics } from './statistics';
 export { Reconciler } from './reconciler/reconciler';
 export { Reconciliation, type DriftReport, type ReconcileReport } from './reconciler/reconciliation';
 export { DRIFT_ACTIONS, DRIFT_KINDS, type Drift, type DriftAction, type DriftKind } from './reconciler/drift';

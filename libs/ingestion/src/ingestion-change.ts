@@ -38,15 +38,18 @@ export class IngestionChange {
 
   pause(id: string): Promise<IngestionRow> {
     return this.claims.hold(id, 'pause', (claim) =>
-      this.agreement.change(claim, { status: 'paused' }, this.steps.forPause(claim.row, true), SENTENCE.pause),
+      this.agreement.change(
+        claim,
+        { status: 'paused', error_reason: null },
+        this.steps.forPause(claim.row, true),
+        SENTENCE.pause,
+      ),
     );
   }
 
   resume(id: string): Promise<IngestionRow> {
     return this.claims.hold(id, 'resume', (claim) => {
-      const status = claim.row.schedule ? 'active' : 'draft';
-      const changes = { status, ...(claim.row.status === status ? {} : ticksFromNow()) } as const;
-      return this.agreement.change(claim, changes, this.steps.forPause(claim.row, false), SENTENCE.resume);
+      return this.agreement.change(claim, resumed(claim.row), this.steps.forPause(claim.row, false), SENTENCE.resume);
     });
   }
 
@@ -55,4 +58,11 @@ export class IngestionChange {
     const sql = `SELECT 1 FROM sluice_control.ingestion WHERE name = $1 AND id <> $2`;
     if ((await rowsOf(this.dataSource, sql, [name, id])).length > 0) throw new NameTaken(name);
   }
+}
+
+/** Failures are counted anew, and so is the age of its data, unless nothing had stood still. */
+function resumed(row: IngestionRow): Partial<IngestionRow> {
+  const status = row.schedule ? 'active' : 'draft';
+  const anew = { status, error_reason: null, consecutive_failures: 0, failing_warned: false } as const;
+  return row.status === status ? anew : { ...anew, fresh_at: new Date(), ...ticksFromNow() };
 }

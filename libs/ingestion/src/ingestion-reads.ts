@@ -3,6 +3,7 @@ import { IngestionNotFound } from '@sluice/kernel';
 import { rowsOf } from '@sluice/database';
 import { OrchestrationGateway } from '@sluice/orchestration-gateway';
 import { DataSource } from 'typeorm';
+import { freshnessOf, IS_STALE_SQL } from './freshness';
 import type { IngestionRow } from './ingestion.entity';
 import { newestAfter, newestKey, pageLimit, pageOf } from './page';
 import { oneOf } from './rules/refuse';
@@ -27,9 +28,10 @@ const LIST = `
 SELECT * FROM sluice_control.ingestion
 WHERE status <> 'provisioning' AND ($1::text IS NULL OR status = $1) AND ($2::text IS NULL OR name = $2)
   AND ($3::timestamptz IS NULL OR (created_at, id) < ($3, $4::uuid))
+  AND ($6::boolean IS NULL OR ${IS_STALE_SQL} = $6)
 ORDER BY created_at DESC, id DESC LIMIT $5`;
 
-type Facts = Omit<IngestionMetadata, 'next_run_time'> & { id: string };
+type Facts = Omit<IngestionMetadata, 'next_run_time' | 'consecutive_failures' | 'freshness'> & { id: string };
 
 /** Ingestions as readers see them. Those not wholly created do not exist. */
 @Injectable()
@@ -46,7 +48,7 @@ export class IngestionReads {
   async list(request: ListIngestions): Promise<Page<IngestionView>> {
     const limit = pageLimit(request);
     const status = request.status === undefined ? null : oneOf('status', request.status, SHOWN);
-    const parameters = [status, request.name ?? null, ...newestAfter(request), limit + 1];
+    const parameters = [status, request.name ?? null, ...newestAfter(request), limit + 1, request.stale ?? null];
     const page = pageOf(await rowsOf<IngestionRow>(this.dataSource, LIST, parameters), limit, newestKey);
     return { ...page, items: await this.views(page.items) };
   }
@@ -89,6 +91,7 @@ function viewOf(row: IngestionRow, known: Map<string, Facts>, planned: Map<strin
     id: row.id,
     name: row.name,
     status: row.status as IngestionView['status'],
+    error_reason: row.error_reason,
     source: { ...row.source, credentials: row.credential_keys },
     format: row.format,
     schema: row.schema,
@@ -104,6 +107,8 @@ function viewOf(row: IngestionRow, known: Map<string, Facts>, planned: Map<strin
       last_run_status: facts?.last_run_status ?? null,
       next_run_time: planned.get(row.prefect_deployment_id ?? '') ?? null,
       schema_version: facts?.schema_version ?? 0,
+      consecutive_failures: row.consecutive_failures,
+      freshness: freshnessOf(row, new Date()),
     },
     counters: {
       missed: Number(row.missed),

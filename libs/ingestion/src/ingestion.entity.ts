@@ -77,6 +77,10 @@ export class Ingestion {
   @Column('integer')
   consecutive_failures!: number;
 
+  /** The event of this streak has been written. */
+  @Column('boolean')
+  failing_warned!: boolean;
+
   /** Why the status is `error`; else null. */
   @Column('text', { nullable: true })
   error_reason!: string | null;

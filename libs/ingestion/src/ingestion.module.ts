@@ -6,6 +6,8 @@ import { Backfill } from './backfill/backfill';
 import { CredentialVault } from './credential-vault';
 import { DeploymentSteps } from './deployment-steps';
 import { Drafting } from './drafting';
+import { EventDelivery } from './events/event-delivery';
+import { Events } from './events/events';
 import { FileHistory } from './file-history';
 import { IdempotencyKeys } from './idempotency-keys';
 import { Ingestion } from './ingestion.entity';
@@ -29,6 +31,8 @@ import { DriftingRows } from './reconciler/drifting-rows';
 import { DueOrphans } from './reconciler/due-orphans';
 import { DueTombstones } from './reconciler/due-tombstones';
 import { ExpiredClaims } from './reconciler/expired-claims';
+import { FailureStreaks } from './reconciler/failure-streaks';
+import { FreshnessWatch } from './reconciler/freshness-watch';
 import { FullComparison } from './reconciler/full-comparison';
 import { Housekeeping } from './reconciler/housekeeping';
 import { LostRuns } from './reconciler/lost-runs';
@@ -59,6 +63,7 @@ import { RunSettlement } from './run-settlement';
 import { RunStarter } from './run-starter';
 import { RunTurns } from './run-turns';
 import { SchemaVersion } from './schema-version.entity';
+import { Statistics } from './statistics';
 import { TableSharing } from './table-sharing';
 import { Tombstone } from './tombstone.entity';
 import { Tombstones } from './tombstones';
@@ -83,24 +88,27 @@ const USE_CASES = [
 ];
 const READS = [IngestionReads, RunReads, RejectedRows];
 const COMPARING = [UnfinishedBusiness, DriftingRows, NeedlessDeployments, WholeComparison, DriftRecord, DriftRepair];
-/** In this order: what died is freed, what differs is found, then mended. */
+const WATCHING = [Events, Statistics];
+/** In this order: what died is freed, what differs is found, then mended; what there is to tell comes last. */
 const STEPS = [
   ...[ExpiredClaims, FullComparison, SuspectedDrift, DueTombstones, DueOrphans],
   ...[SilentRuns, LostRuns, OrphanedFlowRuns, UnplannedTicks, StaleMirrors, Housekeeping],
+  ...[FailureStreaks, FreshnessWatch, EventDelivery],
 ];
 const PASS = {
   provide: RECONCILER_STEPS,
   inject: STEPS,
   useFactory: (...steps: ReconcilerStep[]) => steps,
 };
-const FRONT = [IngestionService, RunService, PreviewOrders, Reconciler, Reconciliation, Backfill];
+const FRONT = [IngestionService, RunService, PreviewOrders, Reconciler, Reconciliation, Backfill, ...WATCHING];
 const ALL = [...SHARED, ...RUNS, ...DATA, ...USE_CASES, ...READS, ...COMPARING, ...STEPS, PASS, ...FRONT];
 /** What begins by itself with the application. */
 const TIMERS = [ReconcilerTimer];
 const ENTITIES = [Ingestion, Run, ProcessedFile, SchemaVersion, Tombstone];
+const EXPORTS = [...FRONT, EventDelivery];
 
 /** The use cases, for the API. Needs `KernelModule`, `DatabaseModule` and `OrchestrationGatewayModule.forApi()`. The reconciler starts and stops with the application. */
-@Module({ imports: [TypeOrmModule.forFeature(ENTITIES)], providers: [...ALL, ...TIMERS], exports: FRONT })
+@Module({ imports: [TypeOrmModule.forFeature(ENTITIES)], providers: [...ALL, ...TIMERS], exports: EXPORTS })
 export class IngestionModule {}
 
 /** The same for commands: nothing begins by itself. */

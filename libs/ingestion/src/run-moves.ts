@@ -1,4 +1,5 @@
 import { rowsOf, type SqlRunner } from '@sluice/database';
+import { ADD_TO_TOTALS, COUNT_STREAK } from './run-counts';
 import { storedJson } from './stored-json';
 import { NEXT_RUN_STATUS, type RunError, type RunMetrics, type RunParameters, type RunStatus } from './types';
 
@@ -37,25 +38,36 @@ export function hasEnded(status: RunStatus): boolean {
   return NEXT_RUN_STATUS[status].length === 0;
 }
 
-const MOVE = `
-UPDATE sluice_control.run SET status = $3,
+const CHANGED = `status = $3,
   executor   = CASE WHEN $3 = 'running' THEN $4::uuid ELSE executor END,
   started_at = CASE WHEN $3 = 'running' THEN now() ELSE started_at END,
   heartbeat_at = CASE WHEN $3 = 'running' THEN now() ELSE heartbeat_at END,
   ended_at   = CASE WHEN $3 = 'running' THEN NULL ELSE now() END,
   metrics    = coalesce($5::jsonb, metrics),
-  errors     = coalesce($6::jsonb, errors)
-WHERE id = $1 AND status = $2 AND ($4::uuid IS NULL OR $3 = 'running' OR executor = $4::uuid)
-  AND ($7::timestamptz IS NULL OR heartbeat_at = $7)
-RETURNING id`;
+  errors     = coalesce($6::jsonb, errors)`;
+const STILL_SO = `status = $2 AND ($4::uuid IS NULL OR $3 = 'running' OR executor = $4::uuid)
+  AND ($7::timestamptz IS NULL OR heartbeat_at = $7)`;
 
-/** Moves a run on by compare-and-set. False: its status or its executor is another one by now, somebody else was first. */
+const MOVE = `UPDATE sluice_control.run SET ${CHANGED} WHERE id = $1 AND ${STILL_SO} RETURNING id`;
+
+/** The ingestion is locked before its run, as who deletes an ingestion locks them: the other way round the two would wait for each other. */
+const END = `
+WITH owner AS (
+  SELECT id AS ingestion_id FROM sluice_control.ingestion
+  WHERE id = (SELECT ingestion_id FROM sluice_control.run WHERE id = $1) FOR NO KEY UPDATE
+), ended AS (
+  UPDATE sluice_control.run r SET ${CHANGED} FROM owner WHERE r.id = $1 AND r.ingestion_id = owner.ingestion_id AND ${STILL_SO}
+  RETURNING r.*
+), streak AS (${COUNT_STREAK}), total AS (${ADD_TO_TOTALS})
+SELECT id FROM ended`;
+
+/** Moves a run on by compare-and-set; its end is counted in the same statement. False: its status or its executor is another one by now, somebody else was first. */
 export async function moveRun(sql: SqlRunner, id: string, move: RunMove): Promise<boolean> {
   if (!mayFollow(move.from, move.to)) throw new Error(`A run cannot go from ${move.from} to ${move.to}.`);
   const { executor = null, heartbeat = null, metrics, errors } = move;
   const json = [metrics && storedJson(metrics), errors && storedJson(errors.slice(0, MAX_ERRORS))];
   const values = [id, move.from, move.to, executor, ...json.map((it) => it ?? null), heartbeat];
-  const rows = await rowsOf(sql, MOVE, values);
+  const rows = await rowsOf(sql, hasEnded(move.to) ? END : MOVE, values);
   return rows.length === 1;
 }
 

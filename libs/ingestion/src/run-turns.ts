@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { rowsOf, type SqlRunner } from '@sluice/database';
 import { DataSource } from 'typeorm';
 import { takenIndex } from './faults';
+import { ADD_TO_TOTALS } from './run-counts';
 import { runError } from './run-moves';
 import type { RunRow } from './run.entity';
 import { storedJson } from './stored-json';
@@ -149,15 +150,15 @@ const REST = `UPDATE sluice_control.run SET heartbeat_at = NULL WHERE id = $1 AN
 const OWNER = `SELECT id FROM sluice_control.ingestion WHERE id = (SELECT ingestion_id FROM sluice_control.run WHERE id = $1) FOR UPDATE`;
 
 const LEAVE = `
-WITH owner AS (${OWNER}), gone AS (
+WITH owner AS (${OWNER}), ended AS (
   UPDATE sluice_control.run r SET status = $2, ended_at = now(), errors = coalesce($3::jsonb, r.errors)
-  FROM owner WHERE r.id = $1 AND r.ingestion_id = owner.id AND r.status = 'queued' RETURNING r.id, r.ingestion_id, r.planned_at
-), counted AS (
+  FROM owner WHERE r.id = $1 AND r.ingestion_id = owner.id AND r.status = 'queued' RETURNING r.*
+), total AS (${ADD_TO_TOTALS}), counted AS (
   UPDATE sluice_control.ingestion i SET missed = missed + ($4::text = 'missed')::int, superseded = superseded + ($4::text = 'superseded')::int,
     overlap_skipped = overlap_skipped + ($4::text = 'overlap_skipped')::int
-  FROM gone WHERE i.id = gone.ingestion_id AND gone.planned_at IS NOT NULL AND $4::text IS NOT NULL
+  FROM ended WHERE i.id = ended.ingestion_id AND ended.planned_at IS NOT NULL AND $4::text IS NOT NULL
 )
-SELECT id FROM gone`;
+SELECT id FROM ended`;
 
 const SUPERSEDE_OLDER = `
 WITH owner AS (${OWNER}), gone AS (

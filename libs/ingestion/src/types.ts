@@ -93,6 +93,7 @@ export interface QualitySpec {
   min_rows: number | null;
   /** A run with more than so many percent fewer rows than the mean of the last five that loaded any fails before it commits. */
   max_drop_percent: number | null;
+  /** Its data is stale when no run was a success for so long. `null`: not watched. */
   max_age_seconds: number | null;
 }
 

@@ -1,3 +1,4 @@
+import type { EventKind } from './events/event';
 import type {
   ChangedFiles,
   ColumnRecord,
@@ -36,6 +37,8 @@ export interface ListIngestions extends PageRequest {
   status?: string | undefined;
   /** The whole name, as it is written. */
   name?: string | undefined;
+  /** Only those whose data is stale, or is not. */
+  stale?: boolean | undefined;
 }
 
 export interface IngestionMetadata {
@@ -47,6 +50,18 @@ export interface IngestionMetadata {
   next_run_time: Date | null;
   /** 0 before the first file. */
   schema_version: number;
+  /** Runs in a row that have failed. */
+  consecutive_failures: number;
+  freshness: Freshness;
+}
+
+/** `unwatched`: it has no limit, is a draft, or was paused by a person. */
+export interface Freshness {
+  status: 'fresh' | 'stale' | 'unwatched';
+  /** The end of the last run that was a success, or when it was made, scheduled or resumed, if that is later. */
+  fresh_at: Date;
+  stale_since: Date | null;
+  max_age_seconds: number | null;
 }
 
 /** Ticks of the timetable that did not become a run of their own, and runs that were replaced; since the ingestion was made. */
@@ -60,6 +75,8 @@ export interface IngestionView {
   id: string;
   name: string;
   status: Exclude<IngestionStatus, 'provisioning'>;
+  /** Why the status is `error`. */
+  error_reason: string | null;
   /** `credentials`: the keys that are set, sorted; never a value. */
   source: SourceSpec & { credentials: string[] };
   format: FormatSpec;
@@ -157,6 +174,26 @@ export interface ListRejectedRows extends PageRequest {
   run_id?: string | undefined;
   /** The whole path, as the files of the ingestion show it. */
   path?: string | undefined;
+}
+
+export interface EventView {
+  id: string;
+  kind: EventKind;
+  ingestion_id: string | null;
+  message: string;
+  facts: Record<string, unknown>;
+  created_at: Date;
+  /** `off`: no webhook is set. */
+  delivery: 'pending' | 'delivered' | 'given_up' | 'off';
+  attempts: number;
+  delivered_at: Date | null;
+  /** Of the last attempt, if that failed. */
+  last_error: string | null;
+}
+
+export interface ListEvents extends PageRequest {
+  ingestion_id?: string | undefined;
+  kind?: string | undefined;
 }
 
 /** What a preview looks at: checked, with all defaults. Holds secrets. */

@@ -99,7 +99,38 @@ const environment = z.object({
   SLUICE_READER_THREADS: wholeNumber(Math.max(1, Math.min(4, cpus().length)), 1, 64),
   /** Folder for spooled files. */
   SLUICE_TEMP_DIR: z.string().min(1).default(tmpdir()),
+  /** Runs in a row that fail before an event tells of it; 0: never. */
+  SLUICE_WARN_AFTER_FAILURES: wholeNumber(20, 0, 1_000_000),
+  /** Runs in a row that fail before the ingestion pauses itself; 0: never. */
+  SLUICE_PAUSE_AFTER_FAILURES: wholeNumber(30, 0, 1_000_000),
+  /** Where events are sent; secret, since many receivers know their senders by the address alone. */
+  SLUICE_WEBHOOK_URL: z
+    .url({ protocol: /^https?$/ })
+    .refine((url) => !hasUser(url), 'must not hold a user or a password')
+    .optional()
+    .transform((value) => (value === undefined ? undefined : new Secret(value))),
+  /** Key that events are signed with (HMAC-SHA256), as Standard Webhooks writes it. */
+  SLUICE_WEBHOOK_SECRET: z
+    .string()
+    .refine((value) => isSigningKey(signingKey(value)), 'must be whsec_ and 24 to 64 bytes in base64')
+    .optional()
+    .transform((value) => (value === undefined ? undefined : new Secret(signingKey(value)))),
 });
+
+/** `fetch` refuses such an address at each call. */
+function hasUser(url: string): boolean {
+  return URL.canParse(url) && new URL(url).username + new URL(url).password !== '';
+}
+
+function signingKey(value: string): Buffer {
+  const text = value.startsWith('whsec_') ? value.slice('whsec_'.length) : '';
+  const key = Buffer.from(text, 'base64');
+  return key.toString('base64') === text ? key : Buffer.alloc(0);
+}
+
+function isSigningKey({ length }: Buffer): boolean {
+  return length >= 24 && length <= 64;
+}
 
 export type Config = z.output<typeof environment>;
 export const CONFIG_NAMES: readonly string[] = Object.keys(environment.shape);

@@ -1,5 +1,11 @@
 import { applyDecorators } from '@nestjs/common';
-import type { ListIngestions, ListRejectedRows, PageRequest } from '@sluice/ingestion';
+import {
+  EVENT_KINDS,
+  type ListEvents,
+  type ListIngestions,
+  type ListRejectedRows,
+  type PageRequest,
+} from '@sluice/ingestion';
 import { IsIn, IsOptional } from 'class-validator';
 import { ApiProperty } from '@nestjs/swagger';
 import { QueryNumberField, TextField } from './fields';
@@ -12,12 +18,23 @@ export class PageQuery implements PageRequest {
   cursor?: string;
 }
 
-export class ListIngestionsQuery extends PageQuery implements ListIngestions {
+export class ListIngestionsQuery extends PageQuery implements Omit<ListIngestions, 'stale'> {
   @TextField({ description: 'Only these.', available: ['draft', 'active', 'paused', 'error'], required: false })
   status?: string;
 
   @TextField({ description: 'The whole name, as it is written.', required: false })
   name?: string;
+
+  @QueryFlagField({ description: '`true`: only those whose data is stale; `false`: only the others.' })
+  stale?: string;
+}
+
+export class ListEventsQuery extends PageQuery implements ListEvents {
+  @TextField({ description: 'Only of this ingestion, which may have been deleted since.', required: false })
+  ingestion_id?: string;
+
+  @TextField({ description: 'Only these.', available: EVENT_KINDS, required: false })
+  kind?: string;
 }
 
 export class ListRejectedRowsQuery extends PageQuery implements ListRejectedRows {
@@ -49,6 +66,11 @@ export class ReconcileQuery {
 /** Whether a flag of a query is set. */
 export function isSet(flag: string | undefined): boolean {
   return flag === 'true';
+}
+
+/** Where it makes a difference whether it is left out. */
+export function flagOf(flag: string | undefined): boolean | undefined {
+  return flag === undefined ? undefined : isSet(flag);
 }
 
 /** A flag of a query comes as text; whatever is neither `true` nor `false` is refused, for it may be meant either way. */

@@ -19,10 +19,12 @@ export class IngestionAnswer {
   id!: string;
   @Shown('Unique.')
   name!: string;
-  @Shown('`draft` has no deployment; `paused` runs only when triggered.', {
+  @Shown('`draft` has no deployment; `paused` and `error` run only when triggered.', {
     enum: ['draft', 'active', 'paused', 'error'],
   })
   status!: string;
+  @Shown('With `error`: why it has paused itself. Resume it once that is mended.', { type: String, ...NULLABLE })
+  error_reason!: string | null;
   @Shown('Where data lies.', { type: SourceAnswer })
   source!: SourceAnswer;
   @Shown('How files are read.', { type: FormatAnswer })
@@ -55,6 +57,7 @@ export class IngestionAnswer {
       id: view.id,
       name: view.name,
       status: view.status,
+      error_reason: view.error_reason,
       source: SourceAnswer.of(view.source),
       format: FormatAnswer.of(view.format),
       destination: DestinationAnswer.of(view.destination),

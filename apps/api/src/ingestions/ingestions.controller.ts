@@ -10,7 +10,7 @@ import {
 } from '@nestjs/swagger';
 import { IngestionService } from '@sluice/ingestion';
 import type { Response } from 'express';
-import { DeleteIngestionQuery, isSet, ListIngestionsQuery } from '../fields/queries';
+import { DeleteIngestionQuery, flagOf, isSet, ListIngestionsQuery } from '../fields/queries';
 import { BASE, pathOf } from '../http/base-path';
 import { IdempotencyKey } from '../http/idempotency-key';
 import { UuidPipe } from '../http/validation';
@@ -65,7 +65,9 @@ export class IngestionsController {
   @ApiOkResponse({ type: IngestionPage })
   @Problems({ 400: true })
   async list(@Query() query: ListIngestionsQuery): Promise<IngestionPage> {
-    return IngestionPage.of(await this.ingestions.listIngestions(query));
+    const { limit, cursor, status, name, stale } = query;
+    const request = { limit, cursor, status, name, stale: flagOf(stale) };
+    return IngestionPage.of(await this.ingestions.listIngestions(request));
   }
 
   @Get(':id')

@@ -3,6 +3,7 @@ import type {
   DestinationSpec,
   FormatOptions,
   FormatSpec,
+  Freshness,
   IngestionMetadata,
   IngestionView,
   QualitySpec,
@@ -130,11 +131,31 @@ export class QualityAnswer {
   min_rows!: number | null;
   @Shown('Percent by which a run may fall short of the last ones.', { type: Number, ...NULLABLE })
   max_drop_percent!: number | null;
-  @ShownCount('Seconds.', NULLABLE)
+  @ShownCount('Seconds without a success after which its data is stale. Null: not watched.', NULLABLE)
   max_age_seconds!: number | null;
 
   static of({ on_error, max_rejected_rows, min_rows, max_drop_percent, max_age_seconds }: QualitySpec): QualityAnswer {
     return { on_error, max_rejected_rows, min_rows, max_drop_percent, max_age_seconds };
+  }
+}
+
+@ApiSchema({ name: 'Freshness' })
+export class FreshnessAnswer {
+  @Shown('`unwatched`: it has no limit, is a draft, or was paused by a person.', {
+    enum: ['fresh', 'stale', 'unwatched'],
+  })
+  status!: string;
+  @ShownTime(
+    'The end of the last run that was a success and looked at all files; or when it was made, scheduled or resumed, if that is later.',
+  )
+  fresh_at!: string;
+  @ShownTime('Since when it is stale.', NULLABLE)
+  stale_since!: string | null;
+  @ShownCount('The limit, `quality.max_age_seconds`.', NULLABLE)
+  max_age_seconds!: number | null;
+
+  static of({ status, fresh_at, stale_since, max_age_seconds }: Freshness): FreshnessAnswer {
+    return { status, fresh_at: fresh_at.toISOString(), stale_since: timeOrNull(stale_since), max_age_seconds };
   }
 }
 
@@ -150,6 +171,10 @@ export class MetadataAnswer {
   next_run_time!: string | null;
   @ShownCount('0 before the first file.')
   schema_version!: number;
+  @ShownCount('Runs in a row that have failed or crashed. Skipped and cancelled ones do not count.')
+  consecutive_failures!: number;
+  @Shown('How old its data is.', { type: FreshnessAnswer })
+  freshness!: FreshnessAnswer;
 
   static of(metadata: IngestionMetadata): MetadataAnswer {
     const { last_run_id, last_run_time, last_run_status, next_run_time, schema_version } = metadata;
@@ -159,6 +184,8 @@ export class MetadataAnswer {
       last_run_status,
       next_run_time: timeOrNull(next_run_time),
       schema_version,
+      consecutive_failures: metadata.consecutive_failures,
+      freshness: FreshnessAnswer.of(metadata.freshness),
     };
   }
 }

@@ -330,6 +330,14 @@ export class QualityBody implements QualityInput {
   })
   max_drop_percent?: number | null;
 
-  @NumberField({ description: 'Seconds. Not available yet.', required: false, nullable: true, default: null })
+  @NumberField({
+    description:
+      'Seconds without a run that was a success after which its data counts as stale, which an event and the metrics tell. Null: not watched.',
+    required: false,
+    nullable: true,
+    default: null,
+    minimum: 60,
+    maximum: 315_360_000,
+  })
   max_age_seconds?: number | null;
 }

@@ -21,8 +21,9 @@ export function describeApi(app: INestApplication): OpenAPIObject {
     .addTag('ingestions', 'The standing orders: where data lies, where it goes and when')
     .addTag('runs', 'Their executions')
     .addTag('history', 'What was loaded, and how columns have changed')
+    .addTag('events', 'What somebody should hear of')
     .addTag('orchestration', 'Prefect, as Sluice sees it')
-    .addTag('health', 'Probes for whoever watches over the process')
+    .addTag('health', 'Probes and metrics for whoever watches over the process')
     .build();
   return SwaggerModule.createDocument(app, config);
 }

@@ -3,6 +3,7 @@ import type { MigrationInterface, QueryRunner } from 'typeorm';
 const INGESTION = `
 ALTER TABLE sluice_control.ingestion
   ADD COLUMN consecutive_failures integer NOT NULL DEFAULT 0,
+  ADD COLUMN failing_warned       boolean NOT NULL DEFAULT false,
   ADD COLUMN error_reason         text,
   ADD COLUMN fresh_at             timestamptz(3) NOT NULL DEFAULT now(),
   ADD COLUMN stale_since          timestamptz(3),
@@ -104,9 +105,24 @@ CREATE TABLE sluice_control.orphan (
 CREATE INDEX orphan_longest ON sluice_control.orphan (first_seen_at);
 `;
 
+/** What all runs that ever ended add up to, kept as they end: ingestions are deleted with their runs, and a counter must not fall. */
+const RUN_TOTAL = `
+CREATE TABLE sluice_control.run_total (
+  trigger       text             NOT NULL,
+  status        text             NOT NULL,
+  runs          bigint           NOT NULL,
+  rows_ingested bigint           NOT NULL,
+  rows_rejected bigint           NOT NULL,
+  bytes_read    bigint           NOT NULL,
+  seconds       double precision NOT NULL,
+  buckets       bigint[]         NOT NULL,
+  PRIMARY KEY (trigger, status)
+);
+`;
+
 export class UnderFaults1766000000000 implements MigrationInterface {
   async up(runner: QueryRunner): Promise<void> {
-    for (const sql of [INGESTION, RUN, IDEMPOTENCY, EVENT, INSTALLATION, ORPHAN]) await runner.query(sql);
+    for (const sql of [INGESTION, RUN, IDEMPOTENCY, EVENT, INSTALLATION, ORPHAN, RUN_TOTAL]) await runner.query(sql);
   }
 
   down(): Promise<void> {

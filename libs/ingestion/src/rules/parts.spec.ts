@@ -359,13 +359,13 @@ describe('quality, schema change and changed files', () => {
     expect(qualitySpec(fields).max_rejected_rows).toBe(limit);
   });
 
-  it.each([{}, { on_error: 'skip_rows', max_rejected_rows: '5%', min_rows: 1, max_drop_percent: 12.5 }])(
-    'can be sent back as they were read (%j)',
-    (fields) => {
-      const spec = qualitySpec(fields);
-      expect(qualitySpec(spec)).toEqual(spec);
-    },
-  );
+  it.each([
+    {},
+    { on_error: 'skip_rows', max_rejected_rows: '5%', min_rows: 1, max_drop_percent: 12.5, max_age_seconds: 60 },
+  ])('can be sent back as they were read (%j)', (fields) => {
+    const spec = qualitySpec(fields);
+    expect(qualitySpec(spec)).toEqual(spec);
+  });
 
   it.each<[object, string]>([
     [{ on_error: 'ignore' }, 'quality.on_error'],
@@ -376,7 +376,7 @@ describe('quality, schema change and changed files', () => {
     [{ on_error: 'skip_rows', max_rejected_rows: '5' }, 'quality.max_rejected_rows'],
     [{ min_rows: 1.5 }, 'quality.min_rows'],
     [{ max_drop_percent: 101 }, 'quality.max_drop_percent'],
-    [{ max_age_seconds: 60 }, 'quality.max_age_seconds'],
+    [{ max_age_seconds: 59 }, 'quality.max_age_seconds'],
     [{ speed: 1 }, 'quality.speed'],
   ])('%j is refused at %s', (fields, path) => {
     expect(pathOf(() => qualitySpec(fields))).toBe(path);

@@ -11,18 +11,21 @@ import { oneOf, onlyKnown, refuse } from './refuse';
 
 const FIELDS = ['on_error', 'max_rejected_rows', 'min_rows', 'max_drop_percent', 'max_age_seconds'] as const;
 
-/** The quality rules with all their defaults. A limit nobody would hold yet is refused, rather than kept and not watched. */
+/** Freshness is looked at every few seconds: a shorter limit would be broken by the looking. */
+const MIN_AGE = 60;
+/** Ten years. */
+const MAX_AGE = 315_360_000;
+
+/** The quality rules with all their defaults. */
 export function qualitySpec(input: QualityInput = {}): QualitySpec {
   onlyKnown('quality', input, FIELDS);
-  const age = input.max_age_seconds ?? null;
-  if (age !== null) refuse('quality.max_age_seconds', age, 'is not available', 'Available now: null.');
   const on_error = oneOf('quality.on_error', input.on_error, ON_ERROR, 'fail_file');
   return {
     on_error,
     max_rejected_rows: maxRejected(input.max_rejected_rows ?? null, on_error),
     min_rows: atLeastNone('quality.min_rows', input.min_rows ?? null),
     max_drop_percent: percent('quality.max_drop_percent', input.max_drop_percent ?? null),
-    max_age_seconds: null,
+    max_age_seconds: maxAge(input.max_age_seconds ?? null),
   };
 }
 
@@ -47,6 +50,12 @@ function atLeastNone(path: string, value: number | null): number | null {
 function percent(path: string, value: number | null): number | null {
   if (value === null || (typeof value === 'number' && value >= 0 && value <= 100)) return value;
   return refuse(path, value, 'is out of range', 'Give a number from 0 to 100; null for no limit.');
+}
+
+function maxAge(value: number | null): number | null {
+  if (value === null || (Number.isInteger(value) && value >= MIN_AGE && value <= MAX_AGE)) return value;
+  const remedy = `Give whole seconds from ${MIN_AGE} to ${MAX_AGE}; null for no limit.`;
+  return refuse('quality.max_age_seconds', value, 'is out of range', remedy);
 }
 
 export function onSchemaChange(input: string | undefined): OnSchemaChange {
