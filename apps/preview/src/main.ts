@@ -2,9 +2,9 @@ import { inspect } from 'node:util';
 import { text } from 'node:stream/consumers';
 import { getHeapStatistics } from 'node:v8';
 import {
+  configuredSource,
   DuckDb,
   Files,
-  FileSource,
   formatReaders,
   previewOf,
   SourceError,
@@ -40,13 +40,7 @@ async function main(): Promise<void> {
 
 function partsOf({ source, format, schema, settings }: PreviewTask, duckDb: DuckDb) {
   const expandedBytes = Math.min(settings.SLUICE_MAX_EXPANDED_BYTES, EXPANDED_BYTES);
-  const folder = new FileSource({
-    path: source.path,
-    pattern: source.file_pattern,
-    roots: settings.SLUICE_FILE_ROOTS,
-    tempDir: settings.SLUICE_TEMP_DIR,
-    limits: { expandedBytes, ratio: settings.SLUICE_MAX_EXPANSION_RATIO },
-  });
+  const folder = configuredSource(source, { ...settings, SLUICE_MAX_EXPANDED_BYTES: expandedBytes });
   const limits = {
     recordBytes: settings.SLUICE_MAX_RECORD_BYTES,
     columns: settings.SLUICE_MAX_COLUMNS,

@@ -38,6 +38,7 @@ export { Files, type FormatChoice, type ReadableFile, type ReadablePart } from '
 export { columnName } from './schema/column-names';
 export { inferAll, together } from './schema/infer';
 export { widened, widens } from './schema/widening';
+export { configuredSource, type SourceSettings } from './sources/configured-source';
 export { FileSource, type FileSourceOptions } from './sources/file-source';
 export { Source, type SourceEntry, type SourceFile } from './sources/source';
 export {
