@@ -65,12 +65,20 @@ export class FileLoad {
     const { schema, refusals } = this.parts;
     const refused = refusals.of(where.index);
     const found = refusal.row === null ? null : await where.opened.locate(refusal.row, refused);
+    const line = found?.line ?? found?.record ?? null;
+    this.assertNoneVanished(refusal, line);
     const rejects = schema.plan(this.item.lenient).badRows === 'reject';
     if (!rejects || found === null || refusals.isFull)
-      throw within(this.readable, where.index, refusedByServer(refusal, found?.line ?? found?.record ?? null));
+      throw within(this.readable, where.index, refusedByServer(refusal, line));
     const reason = refusedByServer(refusal, found.line).message;
     refusals.add(where.index, found.record, { column: refusal.column, reason });
     return true;
+  }
+
+  /** Of JSON nobody knows before its end which columns it lacks, so the server tells first that one may not be NULL. */
+  private assertNoneVanished(refusal: RowRefused, line: number | null): void {
+    const source = this.item.lenient ? null : this.parts.schema.relaxableAs(refusal.column);
+    if (source !== null) throw new Drift({ missing: [source] }, refusedByServer(refusal, line));
   }
 
   close(): void {
