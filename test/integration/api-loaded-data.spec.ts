@@ -430,7 +430,7 @@ describe('rejected rows', () => {
   it('are shown whole, oldest first, page by page', async () => {
     const page = await api.call('get', `/ingestions/${id}/rejected-rows?limit=2`);
     expect(page.body.items[0]).toEqual({
-      ...{ run_id: runId, path: 'a.csv', record: 1, line: 2, column: 'n' },
+      ...{ run_id: runId, path: 'a.csv', member: null, record: 1, line: 2, column: 'n' },
       ...{ error_type: 'type_mismatch', reason: '"x" is no number.', raw: '1,x' },
     });
     expect(lines(page.body)).toEqual([

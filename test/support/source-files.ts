@@ -1,3 +1,4 @@
+import { ZipFile } from 'yazl';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -76,4 +77,14 @@ export function fixture(name: string): Promise<Buffer> {
 export function compressedRows(): string {
   const rows = Array.from({ length: 20_000 }, (_, at) => `${at % 7},née ${at % 7}\n`);
   return `id,name\n${rows.join('')}`;
+}
+
+/** A zip archive of these members. */
+export async function zipOf(members: Record<string, string | Buffer>): Promise<Buffer> {
+  const archive = new ZipFile();
+  for (const [name, content] of Object.entries(members)) archive.addBuffer(Buffer.from(content), name);
+  archive.end();
+  const chunks: Buffer[] = [];
+  for await (const chunk of archive.outputStream) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks);
 }

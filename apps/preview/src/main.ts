@@ -1,20 +1,23 @@
 import { inspect } from 'node:util';
 import { text } from 'node:stream/consumers';
+import { getHeapStatistics } from 'node:v8';
 import {
+  configuredSource,
   DuckDb,
   Files,
-  FileSource,
   formatReaders,
   previewOf,
   SourceError,
   type PreviewLine,
   type PreviewTask,
 } from '@sluice/connectors';
-import { endAfter } from './watchdog';
+import { endBeyond } from './watchdog';
 
 const FAILED = 1;
 /** The API ends it after 10 s; this is for when there is no API any more. */
 const LIFE_MS = 15_000;
+/** Of a process that has read nothing yet. The API sets V8's limit (SLUICE_PREVIEW_MEMORY_MB), and gives DuckDB half of that. */
+const BASE_BYTES = 128 * 1024 * 1024;
 /** What an archive or a compressed file may expand to here, at most: a look is to be quick and to leave room on the disk. */
 const EXPANDED_BYTES = 256 * 1024 * 1024;
 
@@ -23,7 +26,7 @@ const EXPANDED_BYTES = 256 * 1024 * 1024;
  * what strangers wrote, so it has no URL of a database, a bounded memory and a bounded life.
  */
 async function main(): Promise<void> {
-  endAfter(LIFE_MS);
+  endBeyond({ ms: LIFE_MS, bytes: 2 * getHeapStatistics().heap_size_limit + BASE_BYTES });
   const task = JSON.parse(await text(process.stdin)) as PreviewTask;
   const duckDb = duckDbOf(task);
   try {
@@ -37,13 +40,7 @@ async function main(): Promise<void> {
 
 function partsOf({ source, format, schema, settings }: PreviewTask, duckDb: DuckDb) {
   const expandedBytes = Math.min(settings.SLUICE_MAX_EXPANDED_BYTES, EXPANDED_BYTES);
-  const folder = new FileSource({
-    path: source.path,
-    pattern: source.file_pattern,
-    roots: settings.SLUICE_FILE_ROOTS,
-    tempDir: settings.SLUICE_TEMP_DIR,
-    limits: { expandedBytes, ratio: settings.SLUICE_MAX_EXPANSION_RATIO },
-  });
+  const folder = configuredSource(source, { ...settings, SLUICE_MAX_EXPANDED_BYTES: expandedBytes });
   const limits = {
     recordBytes: settings.SLUICE_MAX_RECORD_BYTES,
     columns: settings.SLUICE_MAX_COLUMNS,

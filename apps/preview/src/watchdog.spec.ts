@@ -5,10 +5,10 @@ import { pathToFileURL } from 'node:url';
 
 const TOOLS = pathToFileURL(join(__dirname, '../../../tools/typescript.mjs')).href;
 /** Watched, then busy without a pause for ever. */
-const busy = (ms: number) =>
+const busy = (ms: number, bytes = 4e9, work = '') =>
   `import(${JSON.stringify(TOOLS)}).then(({ requireTypeScript }) => {
-    requireTypeScript('apps/preview/src/watchdog.ts').endAfter(${ms});
-    process.stdout.write(process.pid + '\\n', () => { for (;;); });
+    requireTypeScript('apps/preview/src/watchdog.ts').endBeyond({ ms: ${ms}, bytes: ${bytes} });
+    process.stdout.write(process.pid + '\\n', () => { for (;;) { ${work} } });
   });`;
 
 const started: ChildProcess[] = [];
@@ -22,6 +22,14 @@ jest.setTimeout(20_000);
 
 it('ends a process that is busy without a pause', async () => {
   const child = run(busy(500));
+  expect(await once(child, 'exit')).toEqual([null, 'SIGKILL']);
+});
+
+it('ends a process that takes memory V8 does not count', async () => {
+  // Stops by itself at 1 GB: then the test fails instead of the machine.
+  const takes =
+    'all = globalThis.all ?? []; if (all.length === 64) process.exit(1); all.push(Buffer.alloc(16 << 20, 1));';
+  const child = run(busy(60_000, 400e6, takes));
   expect(await once(child, 'exit')).toEqual([null, 'SIGKILL']);
 });
 

@@ -1,18 +1,17 @@
 import { inspect } from 'node:util';
 import { Inject, Injectable } from '@nestjs/common';
 import {
+  configuredSource,
   Destination,
   DestinationError,
   DuckDb,
   Fenced,
   Files,
-  FileSource,
   formatReaders,
   LoadError,
   type LoadSession,
-  type Source,
 } from '@sluice/connectors';
-import { RunRecorder, type RunError, type RunningOrder } from '@sluice/ingestion';
+import { RunRecorder, type RunError } from '@sluice/ingestion';
 import { Clock, CONFIG, type Config } from '@sluice/kernel';
 import { type AttemptRules, mayPass, pauseBefore } from './attempts';
 import { IngestionRun } from './ingestion-run';
@@ -149,23 +148,13 @@ export class BatchOrchestrator {
       columns: config.SLUICE_MAX_COLUMNS,
       depth: config.SLUICE_MAX_DEPTH,
     };
-    const files = new Files(this.source(order), formatReaders(this.duckDb, limits), order.format);
+    const source = configuredSource(order.source, config);
+    const files = new Files(source, formatReaders(this.duckDb, limits), order.format);
     const schema = new TableSchema(order, session, recorder, files, isOneTransaction(request));
     const { quality } = order;
     const loader = new Loader({ session, files, schema, quality, tempDir: config.SLUICE_TEMP_DIR, signal });
     const budget = { files: config.SLUICE_BATCH_FILES, bytes: config.SLUICE_BATCH_BYTES };
     return new IngestionRun(request, { session, recorder, files, schema, loader, tally, budget, signal });
-  }
-
-  private source({ source }: RunningOrder): Source {
-    const { config } = this;
-    return new FileSource({
-      path: source.path,
-      pattern: source.file_pattern,
-      roots: config.SLUICE_FILE_ROOTS,
-      tempDir: config.SLUICE_TEMP_DIR,
-      limits: { expandedBytes: config.SLUICE_MAX_EXPANDED_BYTES, ratio: config.SLUICE_MAX_EXPANSION_RATIO },
-    });
   }
 
   private async end(request: RunRequest, tally: Tally, fault: unknown): Promise<RunOutcome | null> {

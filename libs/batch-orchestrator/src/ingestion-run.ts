@@ -5,10 +5,11 @@ import {
   type ListingCounts,
   type LoadedFile,
   RowRefused,
+  type SourceEntry,
 } from '@sluice/connectors';
 import { Drift, FilesChanged, NothingToBuild, RunAborted } from './faults';
 import { FileHistory, mib } from './file-history';
-import type { BatchResult } from './loading/loader';
+import { type BatchResult, emptyResult } from './loading/loader';
 import type { WorkItem } from './loading/file-load';
 import { QualityGates } from './quality-gates';
 import { isOneTransaction, rebuilds } from './one-transaction';
@@ -151,7 +152,7 @@ export class IngestionRun {
   private async asOne(counts: ListingCounts): Promise<void> {
     for (;;) {
       this.parts.signal.throwIfAborted();
-      const result: BatchResult = { loaded: [], notes: new Map(), failed: [], stoppedAt: null };
+      const result = emptyResult();
       try {
         await this.commitAsOne(result);
         await this.history.record(result);
@@ -160,10 +161,17 @@ export class IngestionRun {
         return;
       } catch (error) {
         const stop = result.stoppedAt;
-        if (stop === null || !(error instanceof Drift)) throw asFault(error);
-        await this.follow(stop.item, stop.drift);
+        if (stop !== null && error instanceof Drift) await this.follow(stop.item, stop.drift);
+        else if (!(error instanceof RowRefused) || !(await this.leavesOut(error, result))) throw asFault(error);
       }
     }
+  }
+
+  /** Rows refused together, or their files, are left out when the transaction begins anew; false: nobody knows which. */
+  private async leavesOut(refused: RowRefused, { loaded }: BatchResult): Promise<boolean> {
+    const failed = await this.parts.loader.blame(refused, loaded);
+    for (const { entry, error } of failed ?? []) await this.giveUp(entry, error);
+    return failed !== null;
   }
 
   private commitAsOne(result: BatchResult): Promise<void> {
@@ -236,11 +244,15 @@ export class IngestionRun {
       this.lenient.add(entry.path);
       return true;
     }
+    await this.giveUp(entry, error);
+    return false;
+  }
+
+  private async giveUp(entry: SourceEntry, error: BadFile): Promise<void> {
     const because = this.wholeBecause(error);
     if (because !== null) throw new RunAborted(entry.path, error, because);
     this.given.add(entry.path);
-    await this.history.record({ loaded: [], notes: new Map(), failed: [{ entry, error }], stoppedAt: null });
-    return false;
+    await this.history.record({ ...emptyResult(), failed: [{ entry, error }] });
   }
 
   private asKnown(item: WorkItem): WorkItem {

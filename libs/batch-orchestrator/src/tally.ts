@@ -99,7 +99,7 @@ function placeOf(error: unknown): { file?: string; place?: Place } {
 }
 
 /** A row the server refused, told as the file's fault with the line of the file. */
-export function refusedByServer(refused: RowRefused, line: number | null): BadFile {
+export function refusedByServer(refused: Pick<RowRefused, 'column' | 'message'>, line: number | null): BadFile {
   const where = line === null ? '' : `Line ${line}${refused.column === null ? '' : `, column ${refused.column}`}: `;
   return new BadFile(
     'destination',

@@ -12,6 +12,8 @@ export interface FormatChoice {
 /** One part of a file, with the reader for its format. */
 export interface ReadablePart {
   input: FileInput;
+  /** Of a zip archive: the name of the file within it. */
+  member: string | null;
   reader: FormatReader;
 }
 
@@ -43,11 +45,17 @@ export class Files {
     const file = await this.source.open(entry);
     try {
       const parts = await file.parts();
-      return { file, parts: parts.map((input) => ({ input, reader: this.readers[this.formatOf(input.path)] })) };
+      return { file, parts: parts.map((input) => this.readable(entry, input)) };
     } catch (error) {
       await file.close();
       throw error;
     }
+  }
+
+  private readable({ path }: SourceEntry, input: FileInput): ReadablePart {
+    const archive = `${path}!/`;
+    const member = input.path.startsWith(archive) ? input.path.slice(archive.length) : null;
+    return { input, member, reader: this.readers[this.formatOf(input.path)] };
   }
 
   private formatOf(path: string): FormatName {

@@ -38,6 +38,7 @@ export { Files, type FormatChoice, type ReadableFile, type ReadablePart } from '
 export { columnName } from './schema/column-names';
 export { inferAll, together } from './schema/infer';
 export { widened, widens } from './schema/widening';
+export { configuredSource, type SourceSettings } from './sources/configured-source';
 export { makeTempFolder, removeStaleFolders } from './temp-folders';
 export { FileSource, type FileSourceOptions } from './sources/file-source';
 export { Source, type SourceEntry, type SourceFile } from './sources/source';
@@ -50,9 +51,11 @@ export {
   type FailureState,
   type FileWrite,
   type HoldBack,
+  type LeftOutRow,
   type LedgerEntry,
   type ListingCounts,
   type LoadedFile,
+  type MergedRow,
   type TableChange,
   type TableColumn,
   type TableInfo,

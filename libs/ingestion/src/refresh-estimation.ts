@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { FileSource, type Source, type SourceEntry, SourceError } from '@sluice/connectors';
+import { configuredSource, type SourceEntry, SourceError } from '@sluice/connectors';
 import { CONFIG, type Config, ValueError } from '@sluice/kernel';
 import { rowsOf } from '@sluice/database';
 import { DataSource } from 'typeorm';
@@ -36,7 +36,9 @@ export class RefreshEstimation {
   async of(row: IngestionRow, scope: 'full' | 'new_only'): Promise<RefreshEstimate> {
     const sum = new Sum(scope);
     try {
-      for await (const chunk of chunks(this.sourceOf(row).list(AbortSignal.timeout(PATIENCE_MS)))) {
+      for await (const chunk of chunks(
+        configuredSource(row.source, this.config).list(AbortSignal.timeout(PATIENCE_MS)),
+      )) {
         const paths = chunk.map(({ path }) => path);
         sum.add(chunk, await rowsOf<Known>(this.dataSource, KNOWN, [row.id, paths]));
       }
@@ -45,17 +47,6 @@ export class RefreshEstimation {
     }
     const [density] = await rowsOf<{ rows_per_byte: number | null }>(this.dataSource, DENSITY, [row.id]);
     return sum.estimate(density?.rows_per_byte ?? null);
-  }
-
-  private sourceOf({ source }: IngestionRow): Source {
-    const { config } = this;
-    return new FileSource({
-      path: source.path,
-      pattern: source.file_pattern,
-      roots: config.SLUICE_FILE_ROOTS,
-      tempDir: config.SLUICE_TEMP_DIR,
-      limits: { expandedBytes: config.SLUICE_MAX_EXPANDED_BYTES, ratio: config.SLUICE_MAX_EXPANSION_RATIO },
-    });
   }
 }
 

@@ -44,8 +44,8 @@ export class RejectedRows {
   }
 }
 
-function viewOf({ runId, path, record, line, column, type, reason, raw }: RejectedRow): RejectedRowView {
-  return { run_id: runId, path, record, line, column, error_type: type, reason, raw };
+function viewOf({ runId, path, member, record, line, column, type, reason, raw }: RejectedRow): RejectedRowView {
+  return { run_id: runId, path, member, record, line, column, error_type: type, reason, raw };
 }
 
 const MAX_ID = 2n ** 63n;

@@ -9,19 +9,17 @@ export const INGESTION_STATUSES = ['provisioning', 'draft', 'active', 'paused', 
 export type IngestionStatus = (typeof INGESTION_STATUSES)[number];
 
 export const SOURCE_TYPES = ['file'] as const;
+export const VERIFY = ['quick', 'full'] as const;
 export interface SourceSpec {
   type: (typeof SOURCE_TYPES)[number];
   /** A folder below `SLUICE_FILE_ROOTS`. */
   path: string;
   /** Glob relative to `path`; default `*`. */
   file_pattern: string;
-  options: SourceOptions;
-}
-
-export const VERIFY = ['quick', 'full'] as const;
-export interface SourceOptions {
-  /** `full`: every known file is read again by each run; equal size, time and inode prove nothing. Default `quick`. */
-  verify?: (typeof VERIFY)[number];
+  options: {
+    /** `full`: every known file is read again by each run; equal size, time and inode prove nothing. Default `quick`. */
+    verify?: (typeof VERIFY)[number];
+  };
 }
 
 export const FORMAT_TYPES = ['auto', 'csv', 'json', 'ndjson', 'parquet', 'avro'] as const;

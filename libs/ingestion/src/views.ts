@@ -160,6 +160,8 @@ export interface RefreshEstimate {
 export interface RejectedRowView {
   run_id: string;
   path: string;
+  /** Where `path` is a zip archive: the file within it. */
+  member: string | null;
   /** Which record of the file, from 1. */
   record: number;
   line: number | null;

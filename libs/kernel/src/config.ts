@@ -67,7 +67,7 @@ const environment = z.object({
     .transform((value) => (value === undefined ? undefined : new Secret(Buffer.from(value, 'base64')))),
   /** Command that looks at files for a preview, in a process of its own; run in SLUICE_RUNNER_WORKING_DIR. */
   SLUICE_PREVIEW_COMMAND: z.string().min(1).default('node dist/apps/preview/main.js'),
-  /** Memory of the process that makes a preview, MiB. */
+  /** Heap of the process that makes a preview, MiB; it is ended when it holds twice that and 128 MiB in all. */
   SLUICE_PREVIEW_MEMORY_MB: wholeNumber(512, 128, 1024 * 1024),
   /** Files that one destination transaction commits, at most. */
   SLUICE_BATCH_FILES: wholeNumber(100, 1, 1000),

@@ -63,6 +63,11 @@ export class RejectedRowAnswer {
   run_id!: string;
   @Shown('The file it stands in.')
   path!: string;
+  @Shown('Where `path` is a zip archive: the file within it, which `record` and `line` are of.', {
+    type: String,
+    ...NULLABLE,
+  })
+  member!: string | null;
   @ShownCount('Which record of the file it is, counted from 1.')
   record!: number;
   @ShownCount('Counted from 1; null for formats without lines.', NULLABLE)
@@ -77,8 +82,8 @@ export class RejectedRowAnswer {
   raw!: string;
 
   static of(view: RejectedRowView): RejectedRowAnswer {
-    const { run_id, path, record, line, column, error_type, reason, raw } = view;
-    return { run_id, path, record, line, column, error_type, reason, raw };
+    const { run_id, path, member, record, line, column, error_type, reason, raw } = view;
+    return { run_id, path, member, record, line, column, error_type, reason, raw };
   }
 }
 

@@ -5,7 +5,6 @@ import {
   type OpenedFile,
   type ReadableFile,
   type ReadablePart,
-  type Refusal,
   type RowRefused,
   type Sink,
   type SourceEntry,
@@ -14,10 +13,8 @@ import { Drift } from '../faults';
 import type { TableSchema } from '../schema/table-schema';
 import { refusedByServer } from '../tally';
 import type { RejectionLimit } from './rejection-limit';
+import type { Refusals } from './refusals';
 import type { Rejections } from './rejections';
-
-/** Rows of one file that the server may refuse under `skip_rows`: each costs another reading of the file. */
-const MAX_REFUSED = 100;
 
 export interface WorkItem {
   entry: SourceEntry;
@@ -27,31 +24,37 @@ export interface WorkItem {
   lenient: boolean;
 }
 
+/** What one load works with. */
+export interface FileLoadParts {
+  schema: TableSchema;
+  rejections: Rejections;
+  limit: RejectionLimit;
+  /** What the server refused of the file at earlier tries. */
+  refusals: Refusals;
+  signal: AbortSignal;
+}
+
 /** All tries at loading one opened file into one transaction. */
 export class FileLoad {
-  /** By part: the records that the server refused at an earlier try. */
-  private readonly refused = new Map<ReadablePart, Map<number, Refusal>>();
-  private current: { part: ReadablePart; opened: OpenedFile } | null = null;
+  private current: { index: number; opened: OpenedFile } | null = null;
 
   constructor(
     private readonly item: WorkItem,
     private readonly readable: ReadableFile,
-    private readonly schema: TableSchema,
-    private readonly rejections: Rejections,
-    private readonly limit: RejectionLimit,
-    private readonly signal: AbortSignal,
+    private readonly parts: FileLoadParts,
   ) {}
 
   /** One try, within the savepoint of `write`. Raises `BadFile`, `Drift`, `UnknownColumns`, `RowRefused`. */
   async into(write: FileWrite): Promise<LoadedFile> {
-    const { item, readable, rejections } = this;
+    const { item, readable } = this;
+    const { rejections, limit } = this.parts;
     await rejections.clear();
     if (item.replaces !== null) await write.replace(item.replaces);
     let rows = 0;
-    for (const part of readable.parts) rows += await this.part(write, part);
+    for (const index of readable.parts.keys()) rows += await this.part(write, index);
     const version = await readable.file.version();
     await readable.file.assertUnchanged();
-    this.limit.assertKept(item.entry.path, rejections, rows);
+    limit.assertKept(item.entry.path, rejections, rows);
     if (rejections.count > 0) await write.reject(item.entry.path, rejections.all());
     return { loadId: write.loadId, entry: item.entry, version, rows, rejected: rejections.count };
   }
@@ -60,54 +63,72 @@ export class FileLoad {
   async takesOut(refusal: RowRefused): Promise<boolean> {
     const where = this.current;
     if (where === null) throw refusal;
-    const refused = this.refusedOf(where.part);
+    const { schema, refusals } = this.parts;
+    const refused = refusals.of(where.index);
     const found = refusal.row === null ? null : await where.opened.locate(refusal.row, refused);
-    const rejects = this.schema.plan(this.item.lenient).badRows === 'reject';
-    if (!rejects || found === null || this.refusedCount >= MAX_REFUSED)
-      throw refusedByServer(refusal, found?.line ?? found?.record ?? null);
+    const line = found?.line ?? found?.record ?? null;
+    this.assertNoneVanished(refusal, line);
+    const rejects = schema.plan(this.item.lenient).badRows === 'reject';
+    if (!rejects || found === null || refusals.isFull)
+      throw within(this.readable, where.index, refusedByServer(refusal, line));
     const reason = refusedByServer(refusal, found.line).message;
-    refused.set(found.record, { column: refusal.column, reason });
+    refusals.add(where.index, found.record, { column: refusal.column, reason });
     return true;
+  }
+
+  /** Of JSON nobody knows before its end which columns it lacks, so the server tells first that one may not be NULL. */
+  private assertNoneVanished(refusal: RowRefused, line: number | null): void {
+    const source = this.item.lenient ? null : this.parts.schema.relaxableAs(refusal.column);
+    if (source !== null) throw new Drift({ missing: [source] }, refusedByServer(refusal, line));
   }
 
   close(): void {
     this.current?.opened.close();
   }
 
-  private async part(write: FileWrite, part: ReadablePart): Promise<number> {
-    const opened = await part.reader.open(part.input, this.schema.plan(this.item.lenient));
-    this.current?.opened.close();
-    this.current = { part, opened };
-    const drift = this.schema.driftOf(opened);
-    if (drift !== null) throw drift;
-    return write.copy(opened.columns, (sink) => this.copy(write, part, opened, sink));
+  private async part(write: FileWrite, index: number): Promise<number> {
+    try {
+      return await this.read(write, index);
+    } catch (error) {
+      throw within(this.readable, index, error);
+    }
   }
 
-  private async copy(write: FileWrite, part: ReadablePart, opened: OpenedFile, sink: Sink): Promise<number> {
+  private async read(write: FileWrite, index: number): Promise<number> {
+    const { schema } = this.parts;
+    const part = this.readable.parts[index] as ReadablePart;
+    const opened = await part.reader.open(part.input, schema.plan(this.item.lenient));
+    this.current?.opened.close();
+    this.current = { index, opened };
+    const drift = schema.driftOf(opened);
+    if (drift !== null) throw drift;
+    return write.copy(opened.columns, (sink) => this.copy(write, index, opened, sink));
+  }
+
+  private async copy(write: FileWrite, index: number, opened: OpenedFile, sink: Sink): Promise<number> {
     const tooMany = new AbortController();
-    const { rejections, limit } = this;
+    const { rejections, limit, refusals, signal } = this.parts;
+    const member = this.readable.parts[index]?.member ?? null;
     return opened.copyTo({
       sink,
       loadId: write.loadId,
       numbered: write.numbered,
       reject: (rejection) => {
-        rejections.add(rejection);
+        rejections.add(member === null ? rejection : { ...rejection, member });
         if (limit.isBroken(rejections.count)) tooMany.abort(limit.broken(this.item.entry.path, rejections));
       },
-      refused: this.refusedOf(part),
-      signal: AbortSignal.any([this.signal, tooMany.signal]),
+      refused: refusals.of(index),
+      signal: AbortSignal.any([signal, tooMany.signal]),
     });
   }
+}
 
-  private refusedOf(part: ReadablePart): Map<number, Refusal> {
-    const known = this.refused.get(part) ?? new Map<number, Refusal>();
-    this.refused.set(part, known);
-    return known;
-  }
-
-  private get refusedCount(): number {
-    return [...this.refused.values()].reduce((sum, { size }) => sum + size, 0);
-  }
+/** What is wrong with a member of an archive says with which, if it does not yet. */
+export function within({ file, parts }: ReadableFile, index: number, error: unknown): unknown {
+  const member = parts[index]?.member ?? null;
+  if (member === null || !(error instanceof BadFile) || error.message.includes(file.path)) return error;
+  const { type, message, place, retry } = error;
+  return new BadFile(type, `${member} in ${file.path}: ${message}`, place, { cause: error, retry });
 }
 
 /** Whether the schema may follow a file's fault (a value that does not fit), or the file may be read again with its bad rows left out. */

@@ -15,6 +15,7 @@ import { Drift } from '../faults';
 import type { TableSchema } from '../schema/table-schema';
 import { refusedByServer } from '../tally';
 import { driftIn, FileLoad, type WorkItem } from './file-load';
+import { MergeRefusals } from './merge-refusals';
 import { OpenedAhead } from './opened-ahead';
 import { RejectionLimit } from './rejection-limit';
 import { Rejections } from './rejections';
@@ -50,21 +51,38 @@ const SMALL_BYTES = 256 * 1024;
 export class Loader {
   private readonly limit: RejectionLimit;
   private readonly ahead: OpenedAhead;
+  private readonly refusals: MergeRefusals;
 
   constructor(private readonly parts: LoaderParts) {
     this.ahead = new OpenedAhead(parts.files);
     this.limit = new RejectionLimit(parts.quality);
+    this.refusals = new MergeRefusals(parts.files, parts.schema);
   }
 
-  /** One transaction: all of a batch that can be loaded commit together; what the server refuses together is tried in halves. */
+  /**
+   * One transaction: all of a batch that can be loaded commit together. What the server refuses together is tried again without the rows or files that
+   * are to blame or, where nobody knows them, in halves.
+   */
   async load(items: readonly WorkItem[], together = true): Promise<BatchResult[]> {
+    const result = emptyResult();
     try {
-      return [await this.once(items, together)];
+      await this.once(items, together, result);
+      return [result];
     } catch (error) {
       if (!(error instanceof RowRefused)) throw error;
       if (error.together) return this.load(items, false);
-      return items.length === 1 ? [refused(items[0] as WorkItem, error)] : this.inHalves(items);
+      const failed = await this.blame(error, result.loaded);
+      if (failed !== null) return this.without(failed, items, together);
+      return items.length === 1 ? [failure(items[0] as WorkItem, error)] : this.inHalves(items);
     }
+  }
+
+  /** The files that fail by a refused merge; none: the rows are left out at the next try. `null`: nobody knows the rows. */
+  async blame(refused: RowRefused, loaded: readonly LoadedFile[]): Promise<FailedEntry[] | null> {
+    this.parts.signal.throwIfAborted();
+    const verdicts = await this.refusals.judge(refused, loaded);
+    if (verdicts.length === 0) return null;
+    return verdicts.flatMap(({ entry, error }) => (error === null ? [] : { entry, error }));
   }
 
   /** Loads one file within a transaction that is under way, and opens the `following` one meanwhile. Raises `BadFile`, `Drift`. */
@@ -82,6 +100,12 @@ export class Loader {
     }
   }
 
+  private async without(failed: FailedEntry[], items: readonly WorkItem[], together: boolean): Promise<BatchResult[]> {
+    const paths = new Set(failed.map(({ entry }) => entry.path));
+    const rest = items.filter(({ entry }) => !paths.has(entry.path));
+    return [{ ...emptyResult(), failed }, ...(rest.length === 0 ? [] : await this.load(rest, together))];
+  }
+
   private async inHalves(items: readonly WorkItem[]): Promise<BatchResult[]> {
     const middle = Math.ceil(items.length / 2);
     const first = await this.load(items.slice(0, middle));
@@ -90,16 +114,15 @@ export class Loader {
       : [...first, ...(await this.load(items.slice(middle)))];
   }
 
-  private async once(items: readonly WorkItem[], together: boolean): Promise<BatchResult> {
+  private async once(items: readonly WorkItem[], together: boolean, result: BatchResult): Promise<void> {
     try {
-      return await this.commit(items, { ...this.parts.schema.write, together });
+      await this.commit(items, { ...this.parts.schema.write, together }, result);
     } finally {
       await this.ahead.close();
     }
   }
 
-  private async commit(items: readonly WorkItem[], order: WriteOrder): Promise<BatchResult> {
-    const result: BatchResult = { loaded: [], notes: new Map(), failed: [], stoppedAt: null };
+  private async commit(items: readonly WorkItem[], order: WriteOrder, result: BatchResult): Promise<void> {
     await this.parts.session.batch(order, async (batch) => {
       for (const [index, item] of items.entries()) {
         this.parts.signal.throwIfAborted();
@@ -107,7 +130,6 @@ export class Loader {
       }
       return result.loaded;
     });
-    return result;
   }
 
   /** A file's own fault is noted and does not stop the batch; false: the schema must change before it goes on. */
@@ -139,7 +161,8 @@ export class Loader {
     const readable = await this.ahead.take(item.entry);
     this.ahead.open(following);
     const rejections = new Rejections(tempDir);
-    const load = new FileLoad(item, readable, schema, rejections, this.limit, signal);
+    const refusals = this.refusals.of(item.entry.path);
+    const load = new FileLoad(item, readable, { schema, rejections, limit: this.limit, refusals, signal });
     try {
       const small = item.replaces === null && item.entry.bytes <= SMALL_BYTES;
       const file = await this.tries(batch, load, small);
@@ -166,13 +189,12 @@ export class Loader {
   }
 }
 
-function refused(item: WorkItem, error: RowRefused): BatchResult {
-  return {
-    loaded: [],
-    notes: new Map(),
-    failed: [{ entry: item.entry, error: refusedByServer(error, null) }],
-    stoppedAt: null,
-  };
+export function emptyResult(): BatchResult {
+  return { loaded: [], notes: new Map(), failed: [], stoppedAt: null };
+}
+
+function failure({ entry }: WorkItem, refused: RowRefused): BatchResult {
+  return { ...emptyResult(), failed: [{ entry, error: refusedByServer(refused, null) }] };
 }
 
 function leftOut(path: string, count: number, first: Rejection): BadFile {

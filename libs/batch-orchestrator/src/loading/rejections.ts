@@ -2,7 +2,7 @@ import { appendFileSync, createReadStream } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { makeTempFolder, type Rejection } from '@sluice/connectors';
+import { type LeftOutRow, makeTempFolder } from '@sluice/connectors';
 
 /** Kept in memory before they go to a file. */
 const IN_MEMORY = 500;
@@ -10,8 +10,8 @@ const IN_MEMORY = 500;
 /** The rows left out of one file until they can be written: while its COPY runs, the connection takes nothing else. */
 export class Rejections {
   count = 0;
-  first: Rejection | null = null;
-  private pending: Rejection[] = [];
+  first: LeftOutRow | null = null;
+  private pending: LeftOutRow[] = [];
 
   /** Made only when memory is not enough: most files have no bad row. */
   private folder: string | null = null;
@@ -19,7 +19,7 @@ export class Rejections {
   constructor(private readonly tempDir: string) {}
 
   /** Readers call it in the middle of a piece and cannot wait; a write of some hundred rows at a time is short. */
-  add(rejection: Rejection): void {
+  add(rejection: LeftOutRow): void {
     this.count++;
     this.first ??= rejection;
     if (this.pending.push(rejection) >= IN_MEMORY) this.spill();
@@ -34,10 +34,10 @@ export class Rejections {
   }
 
   /** All, in their order. */
-  async *all(): AsyncGenerator<Rejection> {
+  async *all(): AsyncGenerator<LeftOutRow> {
     if (this.count > this.pending.length)
       for await (const line of createInterface({ input: createReadStream(this.file), crlfDelay: Infinity }))
-        yield JSON.parse(line) as Rejection;
+        yield JSON.parse(line) as LeftOutRow;
     yield* this.pending;
   }
 

@@ -210,7 +210,10 @@ export class TableSchema {
   }
 
   private async sync(inferred: readonly InferredColumn[], drift: Drift, file: string): Promise<void> {
-    const vanished = this.columns.filter(({ source }) => drift.missing.includes(source) && this.relaxable(source));
+    const found = new Set(inferred.map(({ source }) => source));
+    const vanished = this.columns.filter(
+      ({ source }) => drift.missing.includes(source) && !found.has(source) && this.relaxable(source),
+    );
     const steps = [...widenings(this.columns, inferred, drift.unfit), ...relaxations(vanished, this.drops)];
     if (steps.length === 0) return;
     await this.fit.alter(
@@ -225,6 +228,16 @@ export class TableSchema {
       steps.map(({ told }) => told),
       file,
     );
+  }
+
+  /** The source of a column of the table that a file may lack after its NOT NULL has gone; `null`: it is none. */
+  relaxableAs(name: string | null): string | null {
+    const column = this.columns.find((known) => known.name === name);
+    return column !== undefined &&
+      this.fit.table?.column(column.name)?.notNull === true &&
+      this.relaxable(column.source)
+      ? column.source
+      : null;
   }
 
   /** A column that a file may lack only after the table has changed. Keys stay as they are: a file without them is a bad one. */

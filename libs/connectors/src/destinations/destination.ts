@@ -132,6 +132,12 @@ export interface WriteOrder {
   together?: boolean;
 }
 
+/** A row left out, wherever in its file it stood. */
+export interface LeftOutRow extends Rejection {
+  /** Of a zip archive: the file within it. */
+  member?: string | null;
+}
+
 /** One file within a batch. */
 export interface FileWrite {
   readonly loadId: bigint;
@@ -140,7 +146,7 @@ export interface FileWrite {
   /** One COPY of rows with these columns (and `_rescued`, `_load_id`, `_row`). May be called again for the next part of the file. */
   copy(columns: readonly LoadColumn[], write: (sink: Sink) => Promise<number>): Promise<number>;
   /** The rows left out, into `sluice.rejected_row`. */
-  reject(path: string, rejections: AsyncIterable<Rejection>): Promise<void>;
+  reject(path: string, rejections: AsyncIterable<LeftOutRow>): Promise<void>;
   /** The rows that an earlier version of this file brought go, and its ledger row. Before the first `copy`. */
   replace(loadId: string): Promise<void>;
 }
@@ -155,6 +161,18 @@ export interface Batch {
   file<T>(work: (file: FileWrite) => Promise<T>, options?: { small: boolean }): Promise<T>;
 }
 
+/** A row of the batch that cannot be in the table beside the others. */
+export interface MergedRow {
+  loadId: string;
+  /** Which COPY of its file brought it, from 0. */
+  part: number;
+  /** Its number within the part (`_row`). */
+  record: number;
+  column: string | null;
+  /** What the server says of it. */
+  message: string;
+}
+
 /**
  * The server refused a row. `row` counts the rows sent of one COPY, from 1; `null`: it does not say which.
  * Raised by `LoadSession.batch` itself (not within `file`): the rows of the batch taken together were refused, e.g. when merged.
@@ -164,12 +182,16 @@ export class RowRefused extends Error {
     readonly row: number | null,
     readonly column: string | null,
     message: string,
-    options?: ErrorOptions & { together?: boolean },
+    options?: ErrorOptions & { together?: boolean; merged?: readonly MergedRow[] },
   ) {
     super(message, options);
     this.name = 'RowRefused';
     this.together = options?.together ?? false;
+    this.merged = options?.merged ?? [];
   }
+
+  /** Rows refused when they were merged, the first of them (at most 100); empty when it was not that or nobody can tell. */
+  readonly merged: readonly MergedRow[];
 
   /** It was a row of one of several files that went together: nobody knows of which. */
   readonly together: boolean;

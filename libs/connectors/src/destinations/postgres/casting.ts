@@ -1,6 +1,7 @@
 import { type Client, escapeIdentifier } from 'pg';
 import { LOAD_ID, type LoadColumn, RESCUED } from '../../column';
 import { RowRefused, type WriteOrder } from '../destination';
+import { firstStuck, type Range } from './halves';
 import { asDestinationError, refusedRow } from './pg-errors';
 import { list, nameOf } from './sql';
 import { RAW, restingPlace, ROW } from './staging';
@@ -92,17 +93,12 @@ export class Casting {
     const { rows } = await this.client.query<{ first: string; last: string }>(
       `SELECT min(${ROW}) AS first, max(${ROW}) AS last FROM ${RAW}`,
     );
-    let first = BigInt(rows[0]?.first ?? 1);
-    let last = BigInt(rows[0]?.last ?? 1);
-    while (first < last) {
-      const middle = (first + last) / 2n;
-      if (await this.moves(statement, first, middle)) first = middle + 1n;
-      else last = middle;
-    }
-    return new RowRefused(await this.sentBefore(first.toString()), refused.column, refused.message, { cause: error });
+    const range = { first: BigInt(rows[0]?.first ?? 1), last: BigInt(rows[0]?.last ?? 1) };
+    const stuck = await firstStuck(range, (half) => this.moves(statement, half));
+    return new RowRefused(await this.sentBefore(stuck.toString()), refused.column, refused.message, { cause: error });
   }
 
-  private async moves(statement: string, first: bigint, last: bigint): Promise<boolean> {
+  private async moves(statement: string, { first, last }: Range): Promise<boolean> {
     await this.client.query('SAVEPOINT casting');
     try {
       await this.client.query(statement, [first.toString(), last.toString()]);

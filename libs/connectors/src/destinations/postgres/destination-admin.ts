@@ -28,6 +28,8 @@ export interface RejectedRow {
   loadId: string;
   runId: string;
   path: string;
+  /** Of a zip archive: the file within it. */
+  member: string | null;
   record: number;
   line: number | null;
   column: string | null;
@@ -46,7 +48,7 @@ export interface RejectedRowsQuery {
 
 /** $1: ingestion, $2: run, $3: path, $4: the id to go on after, $5: how many. */
 const REJECTED = `
-SELECT id, load_id AS "loadId", run AS "runId", path, record::float8, line::float8, column_name AS column, error_type AS type, reason, raw
+SELECT id, load_id AS "loadId", run AS "runId", path, member, record::float8, line::float8, column_name AS column, error_type AS type, reason, raw
 FROM sluice.rejected_row
 WHERE ingestion = $1 AND ($2::uuid IS NULL OR run = $2) AND ($3::text IS NULL OR path = $3 COLLATE "C") AND id > $4 ORDER BY id LIMIT $5`;
 

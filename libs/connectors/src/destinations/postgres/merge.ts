@@ -1,6 +1,7 @@
 import { type Client, escapeIdentifier } from 'pg';
 import { LOAD_ID, RESCUED } from '../../column';
 import type { WriteOrder } from '../destination';
+import { type InsertOf, withCulprits } from './merge-culprits';
 import { asDestinationError, refusedRow } from './pg-errors';
 import { list, nameOf, tableLockSql } from './sql';
 import { PART, ROW, STAGING } from './staging';
@@ -18,10 +19,13 @@ export async function merge(client: Client, order: WriteOrder): Promise<void> {
   try {
     await client.query(`SET LOCAL work_mem = '${SORT_MEMORY}'; ANALYZE ${STAGING}`);
     await lockForMerge(client, order);
-    await client.query(mergeSql(order));
   } catch (error) {
-    throw refusedRow(error) ?? asDestinationError(error);
+    throw asDestinationError(error);
   }
+  const names = allColumns(order);
+  const insert = `INSERT INTO ${nameOf(order.table)} AS old (${list(names)})`;
+  const end = `ON CONFLICT (${list(order.keys)}) ${onConflict(order)}`;
+  await insertCounting(client, order, (rows) => `${insert} SELECT ${list(names)} FROM ${rows} ${end}`);
 }
 
 /** One merge into a table at a time: two that write the same rows in different order would wait for each other. Until the transaction ends. */
@@ -29,16 +33,24 @@ export async function lockForMerge(client: Client, { table }: Pick<WriteOrder, '
   await client.query(tableLockSql(table, 'merge'));
 }
 
-/** Fills a table that is empty yet and has no unique index. */
-export function fillSql(order: WriteOrder): string {
-  const names = allColumns(order);
-  return `INSERT INTO ${nameOf(order.table)} (${list(names)}) ${lastOfEachKey(order, names)}`;
+/** The staged rows fill a table that is empty yet and has no unique index. Raises `RowRefused`. */
+export async function fill(client: Client, order: WriteOrder): Promise<void> {
+  const names = list(allColumns(order));
+  const insert = `INSERT INTO ${nameOf(order.table)} (${names}) SELECT ${names}`;
+  await insertCounting(client, order, (rows) => `${insert} FROM ${rows}`);
 }
 
-function mergeSql(order: WriteOrder): string {
-  const names = allColumns(order);
-  return `INSERT INTO ${nameOf(order.table)} AS old (${list(names)}) ${lastOfEachKey(order, names)}
-    ON CONFLICT (${list(order.keys)}) ${onConflict(order)}`;
+/** All rows that count at once; when they are refused, those that are to blame are looked for. */
+async function insertCounting(client: Client, order: WriteOrder, sqlOf: InsertOf): Promise<void> {
+  try {
+    await client.query('SAVEPOINT merge');
+    await client.query(sqlOf(`(${countingSql(order, list(allColumns(order)))}) AS counting`));
+  } catch (error) {
+    const refused = refusedRow(error);
+    if (refused === null) throw asDestinationError(error);
+    await client.query('ROLLBACK TO SAVEPOINT merge');
+    throw await withCulprits(client, refused, { counting: countingSql(order, '*'), sqlOf });
+  }
 }
 
 function onConflict(order: WriteOrder): string {
@@ -55,9 +67,10 @@ function differs(names: readonly string[]): string {
   return `${row('old')} OPERATOR(pg_catalog.*<>) ${row('excluded')}`;
 }
 
-function lastOfEachKey({ keys }: WriteOrder, names: readonly string[]): string {
+/** Of each key the last row, in the order of the keys. */
+function countingSql({ keys }: WriteOrder, columns: string): string {
   const order = [list(keys), `${LOAD_ID} DESC`, `${PART} DESC`, `${ROW} DESC`].join(', ');
-  return `SELECT DISTINCT ON (${list(keys)}) ${list(names)} FROM ${STAGING} ORDER BY ${order}`;
+  return `SELECT DISTINCT ON (${list(keys)}) ${columns} FROM ${STAGING} ORDER BY ${order}`;
 }
 
 function allColumns({ columns, rescued }: WriteOrder): string[] {

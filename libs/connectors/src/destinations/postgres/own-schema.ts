@@ -80,6 +80,10 @@ CREATE TABLE IF NOT EXISTS sluice.own_table (
 );
 COMMENT ON TABLE sluice.own_table IS 'Tables Sluice made. All of a row must fit: numbers are used again after a drop or in a restored database.';
 `,
+  `
+ALTER TABLE sluice.rejected_row ADD COLUMN IF NOT EXISTS member text;
+COMMENT ON COLUMN sluice.rejected_row.member IS 'Where path is a zip archive: the file within it, which line and record are of.';
+`,
 ];
 
 const CREATE_ACCOUNT = `

@@ -12,7 +12,7 @@ import { asDestinationError } from './pg-errors';
 import { type FileHost, PostgresFile } from './postgres-file';
 import { GoesAlone, SmallFile } from './small-file';
 import { nameOf } from './sql';
-import { copySql, createStagingSql, isNumbered, laterPartSql, needsRaw } from './staging';
+import { copySql, createStagingSql, isNumbered, needsRaw, partSql } from './staging';
 import { columnsOf, relationOf, takes } from './table-info';
 
 /** The transaction under way on `client`, from its first file to its merge. */
@@ -23,7 +23,8 @@ export class PostgresBatch implements Batch, FileHost {
   private inTable: ReadonlyMap<string, TableColumn> | null = null;
   /** A savepoint `file` exists: that of the last file that went well is released together with the next one's beginning. */
   private savepoint = false;
-  private laterParts = 0;
+  /** Of its file, that rows of `staging` are said to be of now. */
+  private part = 0;
   private shared: { statement: string; copy: SharedCopy } | null = null;
 
   constructor(
@@ -68,7 +69,7 @@ export class PostgresBatch implements Batch, FileHost {
     const statement = columns.length === 0 ? '' : copySql(this.order, columns);
     if (this.shared !== null && this.shared.statement !== statement) await this.settle();
     if (!(await this.prepare(columns).catch(raiseOurs)) || rows.length === 0) return;
-    this.shared ??= { statement, copy: new SharedCopy(this.client, statement) };
+    this.shared ??= { statement, copy: new SharedCopy(this.client, `${this.atPart(0)}${statement}`) };
     await this.shared.copy.add(rows);
   }
 
@@ -88,7 +89,7 @@ export class PostgresBatch implements Batch, FileHost {
 
   private async alone<T>(work: (file: FileWrite) => Promise<T>): Promise<T> {
     const file = new PostgresFile(this, await this.loadIds.next().catch(raiseOurs));
-    const { inTable } = this;
+    const { inTable, part } = this;
     try {
       return await work(file);
     } catch (error) {
@@ -96,6 +97,7 @@ export class PostgresBatch implements Batch, FileHost {
       await this.client.query('ROLLBACK TO SAVEPOINT file').catch(raiseOurs);
       // What was prepared within the savepoint went with it.
       this.inTable = inTable;
+      this.part = part;
       throw error;
     }
   }
@@ -118,10 +120,16 @@ export class PostgresBatch implements Batch, FileHost {
     { prefix, part }: { prefix: () => string; part: number },
   ): Promise<number> {
     if (!(await this.prepare(columns).catch(raiseOurs))) return write(() => Promise.resolve(true));
-    const later = part > 0 && this.order.keys.length > 0 ? `${laterPartSql(++this.laterParts)}; ` : '';
-    const rows = await copyBinary(this.client, `${prefix()}${later}${copySql(this.order, columns)}`, write);
+    const statement = `${prefix()}${this.atPart(part)}${copySql(this.order, columns)}`;
+    const rows = await copyBinary(this.client, statement, write);
     if (needsRaw(this.order)) await this.casting.moveOn(columns).catch(raiseOurs);
     return rows;
+  }
+
+  private atPart(part: number): string {
+    if (this.order.keys.length === 0 || part === this.part) return '';
+    this.part = part;
+    return `${partSql(part)}; `;
   }
 
   /**

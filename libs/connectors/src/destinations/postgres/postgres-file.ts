@@ -1,7 +1,7 @@
 import type { Client } from 'pg';
 import type { LoadColumn } from '../../column';
-import type { Rejection, Sink } from '../../formats/format-reader';
-import type { FileWrite } from '../destination';
+import type { Sink } from '../../formats/format-reader';
+import type { FileWrite, LeftOutRow } from '../destination';
 import { copyText } from './copy-stream';
 import { forgetLoad, type Holder } from './ledger';
 import { asDestinationError } from './pg-errors';
@@ -43,7 +43,7 @@ export class PostgresFile implements FileWrite {
     return this.batch.copy(columns, write, { prefix: this.begin, part: this.parts++ });
   }
 
-  async reject(path: string, rejections: AsyncIterable<Rejection>): Promise<void> {
+  async reject(path: string, rejections: AsyncIterable<LeftOutRow>): Promise<void> {
     const { client, holder } = this.batch;
     const by = { loadId: this.loadId, ingestionId: holder.ingestionId, runId: holder.runId, path };
     await copyText(client, `${this.begin()}${COPY_REJECTED}`, rejectedFields(by, rejections));

@@ -1,7 +1,7 @@
-import type { Rejection } from '../../formats/format-reader';
+import type { LeftOutRow } from '../destination';
 import type { CopyField } from './copy-stream';
 
-const COLUMNS = 'load_id, ingestion, path, record, line, column_name, error_type, reason, raw, run';
+const COLUMNS = 'load_id, ingestion, path, record, line, column_name, error_type, reason, raw, run, member';
 export const COPY_REJECTED = `COPY sluice.rejected_row (${COLUMNS}) FROM STDIN`;
 
 export interface RejectedBy {
@@ -13,12 +13,12 @@ export interface RejectedBy {
 
 export async function* rejectedFields(
   by: RejectedBy,
-  rejections: AsyncIterable<Rejection>,
+  rejections: AsyncIterable<LeftOutRow>,
 ): AsyncGenerator<readonly CopyField[]> {
   const loadId = by.loadId.toString();
-  for await (const { record, line, column, type, reason, raw } of rejections) {
+  for await (const { record, line, column, type, reason, raw, member = null } of rejections) {
     const said = [record, line, storable(column), type, storable(reason), storable(raw)] as const;
-    yield [loadId, by.ingestionId, by.path, ...said, by.runId];
+    yield [loadId, by.ingestionId, by.path, ...said, by.runId, storable(member)];
   }
 }
 

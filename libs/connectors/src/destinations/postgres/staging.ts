@@ -11,7 +11,7 @@ export const RAW = 'pg_temp.sluice_raw';
 export const STAGING = 'pg_temp.sluice_staging';
 /** Which record of its file a row was. */
 export const ROW = escapeIdentifier('sluice row');
-/** Parts of one file count from 1 each: which part comes later. */
+/** Which COPY of its file brought a row, from 0. */
 export const PART = escapeIdentifier('sluice part');
 
 export function needsRaw({ columns }: Pick<WriteOrder, 'columns'>): boolean {
@@ -51,8 +51,8 @@ export function createStagingSql(order: WriteOrder): string {
   return statements.join('; ');
 }
 
-/** Rows of `staging` that come from now on are of a later part. */
-export function laterPartSql(part: number): string {
+/** Rows of `staging` that come from now on are of this part of their file. */
+export function partSql(part: number): string {
   return `ALTER TABLE ${STAGING} ALTER COLUMN ${PART} SET DEFAULT ${part}`;
 }
 

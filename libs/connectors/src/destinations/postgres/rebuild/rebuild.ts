@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { Client } from 'pg';
 import type { Batch, LoadedFile, TableName, WriteOrder } from '../../destination';
 import { forgetOtherLoads, type Holder, proveFence, writeLedger } from '../ledger';
-import { fillSql } from '../merge';
+import { fill } from '../merge';
 import { claimTable } from '../own-tables';
 import { asDestinationError, refusedRow } from '../pg-errors';
 import { PostgresBatch } from '../postgres-batch';
@@ -76,7 +76,7 @@ export class Rebuild {
 
   private async fill(): Promise<void> {
     if (this.order.keys.length === 0 || !this.batch.entered) return;
-    await this.client.query(fillSql(this.order)).catch(raiseRefused);
+    await fill(this.client, this.order);
   }
 
   /** Of a table of another's owner the session has made sure before. */
