@@ -8,7 +8,7 @@ import { ROOT } from './folders.mjs';
 import { indent } from './processes.mjs';
 
 const SOURCES = ['apps', 'libs', 'nest-cli.json', 'package-lock.json', 'tsconfig.json'];
-const PRODUCTS = ['dist/apps/api/main.js', 'dist/apps/flow-runner/main.js', 'dist/apps/preview/main.js'];
+const PRODUCTS = ['dist/apps/api/main.js', 'dist/apps/flow-runner/runner.js', 'dist/apps/preview/main.js'];
 const STAMP = join(ROOT, 'dist', '.built-from');
 
 /**
