@@ -4,7 +4,7 @@ const { join } = require('node:path');
 
 /**
  * One flow run is one process, so its start is paid a thousand times. It reads one file instead of some two thousand, compiled ahead (see launch.cjs);
- * measured on a busy machine: 0.62 s of CPU before, 0.22 s after. Packages that are not installed (other databases of TypeORM, optional parts of Nest)
+ * measured on a busy machine: 0.6 s of CPU before, 0.2 s after. Packages that are not installed (other databases of TypeORM, optional parts of Nest)
  * and those with native code stay outside; their `require` is met at run time.
  *
  * @param {object} options as Nest makes them
