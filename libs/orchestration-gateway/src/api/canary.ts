@@ -6,7 +6,8 @@ import type { DeploymentUpdate, WireDeployment } from '../prefect/wire';
 
 /** Within the 100 days that Prefect plans ahead, and so far away that it never comes while Sluice runs. */
 const FAR_MS = 60 * 86_400_000;
-const DESCRIPTION = 'Shows whether the scheduler plans runs; its one run is planned again and again and never executed.';
+const DESCRIPTION =
+  'Shows whether the scheduler plans runs; its one run is planned again and again and never executed.';
 
 /**
  * A deployment whose plan shows that Prefect's scheduler works. Its single run lies far away, and each `disturb` makes Prefect drop that run: when it is
