@@ -1,5 +1,6 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
+import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
@@ -10,7 +11,7 @@ import { Verdicts } from '../ha/verdicts.mjs';
 import { startApiPart, startPostgresPart, startPrefectServerPart, startWorkerPart } from '../../tools/stack/parts.mjs';
 import { prefectPython } from '../../tools/stack/venv.mjs';
 import { burst } from './soak/burst.mjs';
-import { growthOf, percentile, watchResident } from './soak/watch.mjs';
+import { growthOf, heapOf, percentile, socketsOf, watchResident } from './soak/watch.mjs';
 
 /** Prefect is away for the first half of each turn. */
 const TURN_MS = 10_000;
@@ -19,9 +20,14 @@ const GROWTH = 0.05;
 /** In less time memory says nothing: the heap still grows to the size the load needs. */
 const JUDGED_FROM_MINUTES = 5;
 const RUNS_END_MS = 180_000;
-const QUIET_MS = 5_000;
+/** Long enough that idle connections are closed: the pool's after 10 s, those to Prefect after 5 s. */
+const QUIET_MS = 20_000;
+/** The part of the time after which caches are full and code is compiled. */
+const WARM_UP = 0.2;
 /** The API's pool of the control database, and the session that leads the reconciler. */
 const API_CONNECTIONS = 10 + 1;
+/** Sockets that come and go: a probe under way, a pool that has just one more. */
+const COMING_AND_GOING = 5;
 
 /**
  * @typedef {object} Bench
@@ -32,6 +38,7 @@ const API_CONNECTIONS = 10 + 1;
  * @property {pg.Client} destination
  * @property {TcpProxy} proxy before Prefect
  * @property {number} apiPid
+ * @property {string} heapFile where the API tells its heap
  * @property {Verdicts} verdicts
  */
 
@@ -71,7 +78,8 @@ async function setUp(folder) {
   await startPrefectServerPart(settings, python);
   const proxy = new TcpProxy(proxyPort, () => [settings.ports.prefect]);
   await proxy.listen();
-  const api = await startApiPart(settings);
+  const heapFile = join(folder, 'heap');
+  const api = await startApiPart({ ...settings, env: { ...settings.env, ...probed(heapFile) } });
   if ((await startWorkerPart(settings, async () => python)) === null)
     throw new Error('The work pool is not one for processes.');
   const [control, destination] = await Promise.all([connected(urls.database), connected(urls.destination)]);
@@ -79,9 +87,15 @@ async function setUp(folder) {
     apiUrl: `${urls.api}/api/v1`,
     prefectApiUrl: `http://127.0.0.1:${settings.ports.prefect}/api`,
     ...{ data, control, destination, proxy },
-    apiPid: api.pid,
+    ...{ apiPid: api.pid, heapFile },
     verdicts: new Verdicts(),
   };
+}
+
+/** For the API alone: other flags would make the flow runs compile anew. @param {string} heapFile */
+function probed(heapFile) {
+  const probe = fileURLToPath(new URL('./soak/heap-probe.cjs', import.meta.url));
+  return { NODE_OPTIONS: `--require ${probe}`, SOAK_HEAP_FILE: heapFile };
 }
 
 /** @param {string} connectionString */
@@ -94,14 +108,18 @@ async function connected(connectionString) {
 /** @param {Bench} bench @param {{ minutes: number, rate: number }} load */
 async function soak(bench, { minutes, rate }) {
   console.log(`${rate} requests/s for ${minutes} min, Prefect away for ${TURN_MS / 2000} of each ${TURN_MS / 1000} s`);
+  await pause(QUIET_MS);
+  const before = await connectionsOf(bench);
   const memory = watchResident(bench.apiPid);
-  const seen = await generateWhileAway(bench, { minutes, rate });
+  const warm = pause(minutes * 60_000 * WARM_UP).then(() => heapOf(bench.apiPid, bench.heapFile));
+  const [seen, heapBefore] = await Promise.all([generateWhileAway(bench, { minutes, rate }), warm]);
   const samples = await memory.stop();
   judgeAnswers(bench, seen);
-  judgeMemory(bench, samples, minutes);
   await judgeRuns(bench, seen.accepted);
   await pause(QUIET_MS);
-  await judgeConnections(bench);
+  const heap = { before: heapBefore, after: await heapOf(bench.apiPid, bench.heapFile) };
+  judgeMemory(bench, { samples, heap, minutes });
+  judgeConnections(bench, before, await connectionsOf(bench));
 }
 
 /** @typedef {{ counts: Record<string, Record<string, number>>, reads: Record<string, number[]>, wrong: string[], notSent: number, accepted: string[] }} Seen */
@@ -159,15 +177,24 @@ function line(byStatus) {
     .join(', ');
 }
 
-/** @param {Bench} bench @param {number[]} samples @param {number} minutes */
-function judgeMemory({ verdicts }, samples, minutes) {
-  const demand = `the API's memory grows less than ${GROWTH * 100} %`;
-  if (samples.length === 0) return verdicts.leave(demand, 'there is no /proc here');
-  const { before, after, growth } = growthOf(samples);
-  const figures = `${before.toFixed(0)} MiB after the warm-up, ${after.toFixed(0)} MiB at the end (${(growth * 100).toFixed(1)} %)`;
-  if (minutes < JUDGED_FROM_MINUTES)
-    verdicts.leave(demand, `${figures}; judged from ${JUDGED_FROM_MINUTES} minutes on`);
-  else verdicts.say(demand, growth < GROWTH, figures);
+/**
+ * Its heap after a whole garbage collection, at the end of the warm-up under load and when all is quiet; and what it has of the machine's memory, medians of
+ * the first fifth after the warm-up and of the last.
+ * @param {Bench} bench @param {{ samples: number[], heap: { before: number, after: number }, minutes: number }} seen
+ */
+function judgeMemory({ verdicts }, { samples, heap, minutes }) {
+  const held = { before: heap.before, after: heap.after, growth: heap.after / heap.before - 1 };
+  const kinds = {
+    'heap after garbage collection': held,
+    ...(samples.length > 0 && { 'resident memory': growthOf(samples) }),
+  };
+  for (const [kind, { before, after, growth }] of Object.entries(kinds)) {
+    const demand = `the API's ${kind} grows less than ${GROWTH * 100} %`;
+    const figures = `${before.toFixed(1)} MiB after the warm-up, ${after.toFixed(1)} MiB at the end (${(growth * 100).toFixed(1)} %)`;
+    if (minutes < JUDGED_FROM_MINUTES)
+      verdicts.leave(demand, `${figures}; judged from ${JUDGED_FROM_MINUTES} minutes on`);
+    else verdicts.say(demand, growth < GROWTH, figures);
+  }
 }
 
 /** @param {Bench} bench @param {string[]} accepted */
@@ -187,17 +214,29 @@ async function judgeRuns({ control, verdicts }, accepted) {
   }
 }
 
-/** @param {Bench} bench */
-async function judgeConnections({ control, verdicts, proxy }) {
+/** @typedef {{ postgres: number, busy: number, prefect: number, sockets: number | null }} Connections */
+
+/** @param {Bench} bench @returns {Promise<Connections>} `prefect`: the API's and the worker's */
+async function connectionsOf({ control, proxy, apiPid }) {
   const { rows } = await control.query(
     `SELECT datname, application_name AS name, state, count(*)::int AS count FROM pg_stat_activity
      WHERE datname IN ('sluice', 'warehouse') AND application_name <> 'bench' GROUP BY 1, 2, 3 ORDER BY 1, 2, 3`,
   );
   for (const { datname, name, state, count } of rows)
     console.log(`connections: ${datname} ${name || '(unnamed)'} ${state} ${count}`);
-  const total = rows.reduce((sum, { count }) => sum + count, 0);
-  const busy = rows.filter(({ state }) => state !== 'idle').reduce((sum, { count }) => sum + count, 0);
-  const held = total <= API_CONNECTIONS && busy === 0;
-  const figures = `${total} to PostgreSQL (the API may keep ${API_CONNECTIONS}), ${busy} of them in a transaction; ${proxy.connections} to Prefect`;
-  verdicts.say('no leaked connection', held, figures);
+  const sum = (/** @type {any[]} */ some) => some.reduce((total, { count }) => total + count, 0);
+  const busy = sum(rows.filter(({ state }) => state !== 'idle'));
+  return { postgres: sum(rows), busy, prefect: proxy.connections, sockets: await socketsOf(apiPid) };
+}
+
+/** @param {Bench} bench @param {Connections} before @param {Connections} after */
+function judgeConnections({ verdicts }, before, after) {
+  const held = after.postgres <= API_CONNECTIONS && after.busy === 0;
+  const figures = `${before.postgres} before, ${after.postgres} after (the API may keep ${API_CONNECTIONS}), ${after.busy} of them in a transaction`;
+  verdicts.say('no leaked connection to PostgreSQL', held, figures);
+  const toPrefect = `${before.prefect} before, ${after.prefect} after`;
+  verdicts.say('no leaked connection to Prefect', after.prefect <= before.prefect + COMING_AND_GOING, toPrefect);
+  if (before.sockets === null || after.sockets === null) return;
+  const sockets = `${before.sockets} before, ${after.sockets} after`;
+  verdicts.say("no leaked socket in the API's process", after.sockets <= before.sockets + COMING_AND_GOING, sockets);
 }

@@ -111,14 +111,17 @@ describe('when Prefect cannot be used, the call says so in its sentence and noth
     expect((await plane.ingestions.createIngestion(input)).status).toBe('active');
   });
 
-  it('drafts, names, pausing a draft and reading go on', async () => {
+  it('drafts, names, pausing a draft and reading go on, with the next run as Prefect planned it before', async () => {
     const active = await scheduled();
+    const next = async () => (await plane.ingestions.getIngestion(active.id)).metadata.next_run_time;
+    await until(async () => (await next()) !== null);
+    const planned = await next();
     await plane.fake.misbehave('down');
     await until(() => !plane.gateway.initialized);
     const draft = await plane.ingestions.createIngestion(anIngestion());
     expect((await plane.ingestions.pauseIngestion(draft.id)).status).toBe('paused');
     const renamed = await plane.ingestions.updateIngestion(active.id, { name: `new ${active.id}` });
-    expect(renamed).toMatchObject({ name: `new ${active.id}`, metadata: { next_run_time: null } });
+    expect(renamed).toMatchObject({ name: `new ${active.id}`, metadata: { next_run_time: planned } });
     expect((await plane.ingestions.listIngestions({ limit: 200 })).items.length).toBeGreaterThan(1);
   });
 });

@@ -8,7 +8,10 @@ import { ROOT } from './folders.mjs';
 import { indent } from './processes.mjs';
 
 const SOURCES = ['apps', 'libs', 'nest-cli.json', 'package-lock.json', 'tsconfig.json'];
-const PRODUCTS = ['api', 'flow-runner', 'preview', 'maintenance'].map((name) => `dist/apps/${name}/main.js`);
+const PRODUCTS = [
+  ...['api', 'preview', 'maintenance'].map((name) => `dist/apps/${name}/main.js`),
+  'dist/apps/flow-runner/runner.js',
+];
 const STAMP = join(ROOT, 'dist', '.built-from');
 
 /**

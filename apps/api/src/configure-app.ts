@@ -13,11 +13,15 @@ import { describeApi, DOCS_PATH, DOCUMENT_PATH, serveDocs } from './openapi/docu
 /** What Nest is to be created with: parser and logger come later, and a start that fails is told once, by main.ts. */
 export const APP_OPTIONS = { bodyParser: false, logger: false, abortOnError: false } as const;
 
+/** Longer than balancers and clients keep a connection idle (60 s at most, as a rule): otherwise a request now and then meets one that is just being closed. */
+const KEEP_ALIVE_MS = 75_000;
+
 /**
  * All that stands between the socket and the controllers, in this order: request id and log, headers, body, documents. Helmet's
  * upgrade-insecure-requests is off, or Swagger UI would look for its scripts at https where there is none.
  */
 export function configureApp(app: NestExpressApplication): void {
+  app.getHttpServer().keepAliveTimeout = KEEP_ALIVE_MS;
   app.useLogger(app.get(Logger));
   app.use(app.get(Metrics).timer);
   app.use(requestLog(app.get<RootLogger>(LOG)));

@@ -1,3 +1,4 @@
+import pg from 'pg';
 import type { PostgresDataSourceOptions } from 'typeorm/driver/postgres/PostgresDataSourceOptions';
 import { MIGRATIONS } from './migrations';
 
@@ -9,6 +10,8 @@ export const MIGRATIONS_TABLE = 'migration';
 export function controlDatabase(url: string): PostgresDataSourceOptions {
   return {
     type: 'postgres',
+    // TypeORM would look for it by a name made at run time, which a bundle cannot follow.
+    driver: pg,
     url,
     schema: CONTROL_SCHEMA,
     synchronize: false,

@@ -2,18 +2,21 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { agree, flowRunsOf } from '../../ha/prefect-reads.mjs';
-import { call } from '../stack.mjs';
+import { call, median } from '../stack.mjs';
 
 const MINUTE_MS = 60_000;
 /** Creations at the same time, and how many a second are counted on. */
 const CREATORS = 6;
 const CREATED_PER_SECOND = 4;
+const CREATE_ATTEMPTS = 10;
 /** From the last creation until they are due, so that all are planned. */
 const PLANNING_MS = 45_000;
 const ROWS = 3;
 /** What one run may take when all wait for their turn. */
 const PER_RUN_MS = 3_000;
 const REPORT_EVERY_MS = 15_000;
+/** So many runs tell where the time goes. */
+const SAMPLE = 50;
 
 /** @typedef {import('../soak.mjs').Bench} Bench */
 /** @typedef {{ id: string, table: string }} Due */
@@ -31,6 +34,7 @@ export async function burst(bench, count) {
   await pause(due - Date.now());
   const allEnded = await untilAllEnded(bench, ingestions, due);
   await judge(bench, ingestions, allEnded);
+  await tellTimes(bench, ingestions, due);
 }
 
 /** @param {Bench} bench @param {number} count @param {number} due @returns {Promise<Due[]>} */
@@ -55,14 +59,28 @@ async function create({ apiUrl, data }, number, due) {
     `id,origin\n${Array.from({ length: ROWS }, (_, row) => `${row},${number}`).join('\n')}\n`,
   );
   const cron = `${at.getUTCMinutes()} ${at.getUTCHours()} ${at.getUTCDate()} ${at.getUTCMonth() + 1} *`;
-  const { id } = await call(apiUrl, 'POST', '/ingestions', {
-    name: table,
-    source: { type: 'file', path: folder, file_pattern: '*.csv' },
-    format: { type: 'csv' },
-    destination: { schema: 'public', table, write_mode: 'append' },
-    schedule: { frequency: 'custom', cron_expression: cron, timezone: 'UTC' },
-  });
+  const { id } = await patiently(() =>
+    call(apiUrl, 'POST', '/ingestions', {
+      name: table,
+      source: { type: 'file', path: folder, file_pattern: '*.csv' },
+      format: { type: 'csv' },
+      destination: { schema: 'public', table, write_mode: 'append' },
+      schedule: { frequency: 'custom', cron_expression: cron, timezone: 'UTC' },
+    }),
+  );
   return { id, table };
+}
+
+/** A busy machine may answer 503, after which nothing is there and the name is free. @template T @param {() => Promise<T>} ask @returns {Promise<T>} */
+async function patiently(ask) {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (attempt === CREATE_ATTEMPTS || !String(error).includes(': 503 ')) throw error;
+      await pause(1_000);
+    }
+  }
 }
 
 /** @param {Bench} bench @param {Due[]} ingestions @param {number} due @returns {Promise<boolean>} */
@@ -121,4 +139,32 @@ async function rowsIn(destination, table) {
   const there = await destination.query('SELECT to_regclass($1) AS oid', [`public.${table}`]);
   if (there.rows[0].oid === null) return 0;
   return (await destination.query(`SELECT count(*)::int AS rows FROM public.${table}`)).rows[0].rows;
+}
+
+/** Where the time of a run goes, from a part of them. @param {Bench} bench @param {Due[]} ingestions @param {number} due */
+async function tellTimes({ prefectApiUrl }, ingestions, due) {
+  /** @type {{ waited: number, started: number, worked: number }[]} */
+  const times = [];
+  const every = Math.ceil(ingestions.length / SAMPLE);
+  for (const { id } of ingestions.filter((_, index) => index % every === 0)) {
+    const [flowRun] = ran(await flowRunsOf(prefectApiUrl, id));
+    if (flowRun === undefined) continue;
+    const at = await firstTimes(prefectApiUrl, flowRun.id);
+    const [pending, running, end] = [at.get('PENDING') ?? NaN, at.get('RUNNING') ?? NaN, at.get('COMPLETED') ?? NaN];
+    times.push({ waited: pending - due, started: running - pending, worked: end - running });
+  }
+  const seconds = (/** @type {keyof times[0]} */ what) => (median(times.map((time) => time[what])) / 1000).toFixed(1);
+  console.log(
+    `medians of ${times.length} runs: ${seconds('waited')} s for their turn, ${seconds('started')} s from the worker's taking it until its process has it, ${seconds('worked')} s for its work`,
+  );
+}
+
+/** When a flow run was in each kind of state first, epoch ms. @param {string} prefectApiUrl @param {string} id @returns {Promise<Map<string, number>>} */
+async function firstTimes(prefectApiUrl, id) {
+  const states = await call(prefectApiUrl, 'GET', `/flow_run_states/?flow_run_id=${id}`);
+  return new Map(
+    states
+      .map((/** @type {{ type: string, timestamp: string }} */ { type, timestamp }) => [type, Date.parse(timestamp)])
+      .sort((/** @type {[string, number]} */ a, /** @type {[string, number]} */ b) => b[1] - a[1]),
+  );
 }

@@ -1,8 +1,9 @@
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile, readlink, rm } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 import { median } from '../stack.mjs';
 
 const EVERY_MS = 1_000;
+const PROBE_MS = 10_000;
 /** The first part of the time, in which memory still grows because caches fill and code is compiled. */
 const WARM_UP = 0.2;
 const PART = 0.2;
@@ -26,6 +27,28 @@ export function watchResident(pid) {
       return samples;
     },
   };
+}
+
+/**
+ * What the process holds after a whole garbage collection, MiB: its heap and the buffers outside of it. It must have heap-probe.cjs loaded.
+ * @param {number} pid @param {string} file which the probe writes @returns {Promise<number>}
+ */
+export async function heapOf(pid, file) {
+  await rm(file, { force: true });
+  process.kill(pid, 'SIGUSR2');
+  for (const deadline = Date.now() + PROBE_MS; Date.now() < deadline; await pause(50)) {
+    const bytes = await readFile(file, 'utf8').catch(() => null);
+    if (bytes !== null) return Number(bytes) / 1024 / 1024;
+  }
+  throw new Error(`The API did not tell its heap within ${PROBE_MS / 1000} s.`);
+}
+
+/** Open sockets of a process; `null` where there is no /proc. @param {number} pid @returns {Promise<number | null>} */
+export async function socketsOf(pid) {
+  const names = await readdir(`/proc/${pid}/fd`).catch(() => null);
+  if (names === null) return null;
+  const links = await Promise.all(names.map((name) => readlink(`/proc/${pid}/fd/${name}`).catch(() => '')));
+  return links.filter((link) => link.startsWith('socket:')).length;
 }
 
 /** @param {number} pid */

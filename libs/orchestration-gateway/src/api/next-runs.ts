@@ -73,7 +73,7 @@ export class NextRuns {
   #ask(ids: readonly string[]): Promise<unknown> {
     const unasked = ids.filter((id) => !this.#asking.has(id));
     if (unasked.length > 0 && this.#mayAsk()) this.#begin(unasked);
-    return Promise.all(ids.map((id) => this.#asking.get(id)));
+    return Promise.all(ids.flatMap((id) => this.#asking.get(id) ?? []));
   }
 
   /** One question at a time while Prefect is in trouble. */

@@ -5,7 +5,7 @@ import type { Duplex, Readable } from 'node:stream';
 import axios, { type AxiosInstance } from 'axios';
 import type { Secret } from '@sluice/kernel';
 
-/** The API version this library was written for; a server that is too old or too new refuses it. */
+/** The API version this library was written for. A server that asks for a later one refuses it; one that is older takes it, hence the look at its version. */
 const API_VERSION = '0.8.4';
 const CONNECT_MS = 1_000;
 const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
