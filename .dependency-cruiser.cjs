@@ -24,9 +24,9 @@ module.exports = {
     {
       name: 'single-path',
       comment:
-        'Every load goes through a Prefect flow run. If the API or the use cases could reach the orchestrator of batches, directly or through others, there would be a second way.',
+        'Every load goes through a Prefect flow run. If the API, the maintenance commands or the use cases could reach the orchestrator of batches, directly or through others, there would be a second way.',
       severity: 'error',
-      from: { path: '^(apps/api|libs/ingestion)/' },
+      from: { path: '^(apps/api|apps/maintenance|libs/ingestion)/' },
       to: { path: '^libs/batch-orchestrator/', reachable: true },
     },
     {

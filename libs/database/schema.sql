@@ -77,6 +77,27 @@ CREATE INDEX ingestion_newest_by_status ON sluice_control.ingestion USING btree 
 CREATE INDEX ingestion_to_repair ON sluice_control.ingestion USING btree (id) WHERE (drift_suspected OR (operation IS NOT NULL));
 CREATE INDEX ingestion_with_max_age ON sluice_control.ingestion USING btree (id) WHERE ((quality ->> 'max_age_seconds'::text) IS NOT NULL);
 
+CREATE TABLE sluice_control.installation (
+  one boolean NOT NULL DEFAULT true,
+  id uuid NOT NULL DEFAULT gen_random_uuid(),
+  alarm text,
+  alarm_since timestamp(3) with time zone,
+  created_at timestamp(3) with time zone NOT NULL DEFAULT now(),
+  CONSTRAINT installation_pkey PRIMARY KEY (one),
+  CONSTRAINT installation_alarm_is_whole CHECK ((num_nulls(alarm, alarm_since) = ANY (ARRAY[0, 2]))),
+  CONSTRAINT installation_is_one CHECK (one)
+);
+
+CREATE TABLE sluice_control.orphan (
+  deployment_id uuid NOT NULL,
+  ingestion_id uuid NOT NULL,
+  forced boolean NOT NULL DEFAULT false,
+  first_seen_at timestamp(3) with time zone NOT NULL DEFAULT now(),
+  last_seen_at timestamp(3) with time zone NOT NULL DEFAULT now(),
+  CONSTRAINT orphan_pkey PRIMARY KEY (deployment_id)
+);
+CREATE INDEX orphan_longest ON sluice_control.orphan USING btree (first_seen_at);
+
 CREATE TABLE sluice_control.processed_file (
   ingestion_id uuid NOT NULL,
   path text COLLATE "C" NOT NULL,
@@ -130,6 +151,7 @@ CREATE TABLE sluice_control.run (
 );
 CREATE INDEX run_active ON sluice_control.run USING btree (ingestion_id, created_at) WHERE (status = ANY (ARRAY['queued'::text, 'running'::text]));
 CREATE UNIQUE INDEX run_active_of_flow_run ON sluice_control.run USING btree (flow_run_id) WHERE (status = ANY (ARRAY['queued'::text, 'running'::text]));
+CREATE INDEX run_broken_off ON sluice_control.run USING btree (ended_at, id) WHERE (status = ANY (ARRAY['failed'::text, 'cancelled'::text, 'crashed'::text]));
 CREATE INDEX run_newest ON sluice_control.run USING btree (ingestion_id, created_at DESC, id DESC);
 CREATE UNIQUE INDEX run_next ON sluice_control.run USING btree (ingestion_id) WHERE ((status = 'queued'::text) AND (place = 'next'::text));
 CREATE INDEX run_of_flow_run ON sluice_control.run USING btree (flow_run_id, created_at DESC);

@@ -81,6 +81,10 @@ describe('drift', () => {
         since: expect.stringMatching(/Z$/),
       },
     });
+    const actions = (answer: { body: unknown }) =>
+      (answer.body as { items: { action: string }[] }).items.map(({ action }) => action);
+    expect(actions(await api.call('get', `${BASE}/drift`))).toEqual(Array(8).fill('none'));
+    expect(actions(await api.call('post', `${BASE}/reconcile`, { force: true }))).toEqual(Array(8).fill('remove'));
     expect(api.fake.deployments).toHaveLength(9);
     api.fake.deployments.length = 1;
   });

@@ -33,6 +33,7 @@ async function violationsIn(folder: string): Promise<string[]> {
 const PLANTED = [
   ['libs/ingestion', "import '@sluice/batch-orchestrator';", 'single-path'],
   ['apps/api', "import '@sluice/batch-orchestrator';", 'single-path'],
+  ['apps/maintenance', "import '@sluice/batch-orchestrator';", 'single-path'],
   ['libs/ingestion', "export type * from '@sluice/batch-orchestrator';", 'single-path'],
   ['apps/api', "export const load = () => import('@sluice/batch-orchestrator');", 'single-path'],
   ['libs/ingestion', "import '../../connectors/src/detour';", 'single-path'],

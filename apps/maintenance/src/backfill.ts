@@ -12,7 +12,7 @@ const SAYS = {
   made: 'deployment made',
   would_make: 'would get a deployment',
   needless: 'needs none any more',
-  failed: 'FAILED',
+  failed: 'deployment not made',
 } as const satisfies Record<BackfillStep['outcome'], string>;
 
 /** Makes the deployments and shows how far it is; the last lines sum it up. */

@@ -38,7 +38,7 @@ async function run(command: Command, app: INestApplicationContext, signal: Abort
   }
   await untilUsable(app.get(OrchestrationGateway), signal);
   const reconciliation = app.get(Reconciliation);
-  return command.dryRun ? dryRun(reconciliation, print) : reconcile(reconciliation, command.force, print);
+  return (command.dryRun ? dryRun : reconcile)(reconciliation, command.force, print);
 }
 
 /** The second signal, or one that is not obeyed in time, ends the process. */

@@ -6,11 +6,16 @@ const WITHIN_MS = 15_000;
 
 /** Until a probe has succeeded. Throws `OrchestrationUnavailable` when none does within 15 s. */
 export async function untilUsable(gateway: OrchestrationGateway, signal: AbortSignal): Promise<void> {
-  for (const end = Date.now() + WITHIN_MS; !gateway.initialized; await pause(50)) {
-    if (Date.now() < end && !signal.aborted) continue;
-    throw new OrchestrationUnavailable(
-      gateway.status().reason ?? 'not_initialized',
-      `No probe succeeded within ${WITHIN_MS / 1_000} s. Is PREFECT_API_URL right, and does Prefect run?`,
-    );
+  const end = Date.now() + WITHIN_MS;
+  while (!gateway.initialized) {
+    if (Date.now() > end || signal.aborted) throw unusable(gateway);
+    await pause(50);
   }
+}
+
+function unusable(gateway: OrchestrationGateway): OrchestrationUnavailable {
+  return new OrchestrationUnavailable(
+    gateway.status().reason ?? 'not_initialized',
+    `No probe succeeded within ${WITHIN_MS / 1_000} s. Is PREFECT_API_URL right, and does Prefect run?`,
+  );
 }

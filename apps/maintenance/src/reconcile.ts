@@ -10,8 +10,8 @@ const IDLE_PASSES = 10;
 type Print = (line: string) => void;
 
 /** Shows what differs. */
-export async function dryRun(reconciliation: Reconciliation, print: Print): Promise<ExitCode> {
-  const report = await reconciliation.look();
+export async function dryRun(reconciliation: Reconciliation, force: boolean, print: Print): Promise<ExitCode> {
+  const report = await reconciliation.look(force);
   show(report, print);
   print(report.total === 0 ? AGREE : `${report.total} differences; nothing was changed.`);
   return EXIT.done;
@@ -27,7 +27,7 @@ export async function reconcile(reconciliation: Reconciliation, force: boolean, 
     for (const sentence of report.done) print(`  ${sentence}`);
     done += report.done.length;
     idle = report.done.length > 0 ? 0 : idle + 1;
-    const left = report.drifts.filter(isOurs(report, force));
+    const left = report.drifts.filter(isOurs);
     if (left.length === 0 || idle > IDLE_PASSES) return conclude(report, { done, left: left.length, force }, print);
     if (report.done.length === 0) await pause(PASS_EVERY_MS);
   }
@@ -46,10 +46,8 @@ function conclude(
 }
 
 /** What a pass may do; the rest is a person's. */
-function isOurs({ alarm }: DriftReport, force: boolean): (drift: Drift) => boolean {
-  const removesNothing = !force && alarm !== null;
-  return ({ action, kind }) =>
-    action !== 'none' && action !== 'backfill' && !(removesNothing && (kind === 'orphan' || kind === 'unscheduled'));
+function isOurs({ action }: Drift): boolean {
+  return action !== 'none' && action !== 'backfill';
 }
 
 function show({ drifts, total, alarm }: DriftReport, print: Print): void {

@@ -62,9 +62,8 @@ export class DriftAnswer {
   @Shown('Why nothing is removed from Prefect; null while it may be.', { type: DriftAlarmAnswer, ...NULLABLE })
   alarm!: DriftAlarmAnswer | null;
 
-  static of({ drifts, total, deployments, alarm }: DriftReport): DriftAnswer {
-    const items = drifts.map((drift) => DriftItemAnswer.of(drift));
-    return { items, total, deployments, alarm: alarm && DriftAlarmAnswer.of(alarm) };
+  static of(report: DriftReport): DriftAnswer {
+    return shown(report);
   }
 }
 
@@ -78,8 +77,13 @@ export class ReconcileAnswer extends DriftAnswer {
   done!: string[];
 
   static override of(report: ReconcileReport, order: { dryRun: boolean; force: boolean } = DRY): ReconcileAnswer {
-    return { ...DriftAnswer.of(report), dry_run: order.dryRun, force: order.force, done: report.done };
+    return { ...shown(report), dry_run: order.dryRun, force: order.force, done: report.done };
   }
 }
 
 const DRY = { dryRun: true, force: false };
+
+function shown({ drifts, total, deployments, alarm }: DriftReport) {
+  const items = drifts.map((drift) => DriftItemAnswer.of(drift));
+  return { items, total, deployments, alarm: alarm && DriftAlarmAnswer.of(alarm) };
+}

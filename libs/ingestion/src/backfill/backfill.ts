@@ -102,7 +102,10 @@ export class Backfill {
   }
 
   private async take(work: BackfillRun, item: Item): Promise<void> {
-    if (work.options.dryRun) return work.done(item, 'would_make');
+    if (work.options.dryRun) {
+      work.done(item, 'would_make');
+      return;
+    }
     try {
       const made = await work.outage.waitOut(() => this.make(item.id), work.options.signal);
       work.done(item, made ? 'made' : 'needless');

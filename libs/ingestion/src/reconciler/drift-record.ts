@@ -42,7 +42,7 @@ export class DriftRecord {
   }
 
   /** `force`: a person says that removals may happen, whatever the alarm says. Resolves with a sentence for each thing that is news. */
-  keep({ drifts, alarm }: Comparison, force: boolean): Promise<string[]> {
+  keep({ drifts, total, alarm }: Comparison, force: boolean): Promise<string[]> {
     const overruled = force && alarm?.reason === 'many_removals';
     return this.dataSource.transaction(async (tx) => {
       const news = await keepAlarm(tx, overruled ? null : alarm);
@@ -51,7 +51,8 @@ export class DriftRecord {
         drifts.filter(({ kind }) => REPAIRED.has(kind)),
       );
       if (!alarm || overruled) await suspect(tx, of(drifts, 'unscheduled'));
-      return [...news, ...(await keepOrphans(tx, of(drifts, 'orphan'), force))];
+      const isWhole = total <= LISTED;
+      return [...news, ...(await keepOrphans(tx, of(drifts, 'orphan'), { force, isWhole }))];
     });
   }
 }
@@ -60,10 +61,14 @@ async function suspect(tx: SqlRunner, drifts: readonly Drift[]): Promise<void> {
   if (drifts.length > 0) await tx.query(SUSPECT, [drifts.map(({ ingestionId }) => ingestionId)]);
 }
 
-/** One that is not seen any more is forgotten, unless there were more than a list holds. */
-async function keepOrphans(tx: SqlRunner, orphans: readonly Drift[], force: boolean): Promise<string[]> {
+/** One that is not seen any more is forgotten, unless the list may not hold all. */
+async function keepOrphans(
+  tx: SqlRunner,
+  orphans: readonly Drift[],
+  { force, isWhole }: { force: boolean; isWhole: boolean },
+): Promise<string[]> {
   const [deployments, ingestions] = [orphans.map((it) => it.deploymentId), orphans.map((it) => it.ingestionId)];
-  if (orphans.length < LISTED) await tx.query(NOT_SEEN, [deployments]);
+  if (isWhole) await tx.query(NOT_SEEN, [deployments]);
   const rows = await rowsOf<{ ingestion_id: string; is_new: boolean }>(tx, SEEN, [deployments, ingestions, force]);
   return rows
     .filter((row) => row.is_new)

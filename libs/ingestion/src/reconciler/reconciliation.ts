@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { OrchestrationGateway } from '@sluice/orchestration-gateway';
 import type { Alarm } from './alarm';
-import { WholeComparison } from './comparison';
-import type { Drift } from './drift';
+import { type Comparison, WholeComparison } from './comparison';
+import { type Drift, GUARDED } from './drift';
 import { DriftRecord } from './drift-record';
 import { DriftRepair } from './drift-repair';
 
@@ -31,11 +31,11 @@ export class Reconciliation {
     private readonly repair: DriftRepair,
   ) {}
 
-  /** Changes nothing. Errors: `OrchestrationUnavailable`. */
-  async look(): Promise<DriftReport> {
+  /** Changes nothing. `force`: what would be done by force. Errors: `OrchestrationUnavailable`. */
+  async look(force = false): Promise<DriftReport> {
     this.gateway.assertInitialized();
-    const { alarm, ...found } = await this.comparison.run(await this.record.forced());
-    return { ...found, alarm: alarm && { ...alarm, since: await this.record.alarmSince() } };
+    const forced = await this.record.forced();
+    return this.reported(await this.comparison.run(forced), force ? null : forced);
   }
 
   /**
@@ -43,12 +43,24 @@ export class Reconciliation {
    * when it was first seen at least 20 s ago. `force`: removals happen although the alarm is on. Errors: `OrchestrationUnavailable`.
    */
   async reconcile({ dryRun, force }: { dryRun: boolean; force: boolean }): Promise<ReconcileReport> {
-    if (dryRun) return { ...(await this.look()), done: [] };
+    if (dryRun) return { ...(await this.look(force)), done: [] };
     this.gateway.assertInitialized();
-    const found = await this.comparison.run(await this.record.forced());
+    const forced = await this.record.forced();
+    const found = await this.comparison.run(forced);
     const news = await this.record.keep(found, force);
-    const since = found.alarm ? await this.record.alarmSince() : null;
-    const done = await this.repair.run();
-    return { ...found, alarm: found.alarm && { ...found.alarm, since }, done: [...news, ...done] };
+    const report = await this.reported(found, force ? null : forced);
+    return { ...report, done: [...news, ...(await this.repair.run())] };
+  }
+
+  /** `forced`: the only ones that are removed in spite of the alarm; `null`: all are. */
+  private async reported(found: Comparison, forced: ReadonlySet<string> | null): Promise<DriftReport> {
+    const { drifts, alarm } = found;
+    const isHeldBack = ({ kind, deploymentId }: Drift) =>
+      alarm !== null && forced !== null && GUARDED.has(kind) && !forced.has(deploymentId ?? '');
+    return {
+      ...found,
+      drifts: drifts.map((drift) => (isHeldBack(drift) ? { ...drift, action: 'none' } : drift)),
+      alarm: alarm && { ...alarm, since: await this.record.alarmSince() },
+    };
   }
 }
