@@ -2,7 +2,7 @@ import type { Point, Verdict } from '../sagas/point';
 import { playSagas, tableOf } from '../sagas/sagas';
 import { describeWithPrefect, realPrefect } from '../support/prefect';
 
-const WRITE = /^(POST|PATCH|DELETE) (?!.*filter)/;
+const WRITE = /^(POST|PATCH|DELETE) \/(?!.*filter)/;
 const ROW = /^(INSERT INTO|UPDATE|DELETE FROM) (ingestion|run)/;
 const wrong = (verdicts: Verdict[]) => verdicts.filter((it) => it.wrong.length > 0);
 
