@@ -1,5 +1,11 @@
 /** An ingestion as far as clients may change it here. `null`: it does not exist (yet, or any more). */
-export type State = { status: 'draft' | 'active' | 'paused'; hour: string | null; rows: number | null } | null;
+export type State = Known | null;
+
+interface Known {
+  status: 'draft' | 'active' | 'paused';
+  hour: string | null;
+  rows: number | null;
+}
 
 export type Call =
   | { kind: 'create'; hour: string | null }
@@ -51,10 +57,8 @@ function nextOf(state: State, call: Call): State | undefined {
 }
 
 /** The first schedule makes a draft active, and none makes it a draft. */
-function updated(
-  state: NonNullable<State>,
-  { hour = state.hour, rows = state.rows }: Call & { kind: 'update' },
-): State {
+function updated(state: Known, call: Call & { kind: 'update' }): Known {
+  const { hour = state.hour, rows = state.rows } = call;
   if (state.hour === null && hour !== null)
     return { status: state.status === 'paused' ? 'paused' : 'active', hour, rows };
   if (state.hour !== null && hour === null) return { status: 'draft', hour, rows };

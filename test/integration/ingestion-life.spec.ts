@@ -1,4 +1,4 @@
-import { Conflict, IngestionNotFound, NameTaken, ValueError } from '@sluice/kernel';
+import { IngestionNotFound, NameTaken, ValueError } from '@sluice/kernel';
 import { anIngestion, DAILY, refusalOf, startControlPlane, type ControlPlane } from '../support/control-plane';
 
 let plane: ControlPlane;

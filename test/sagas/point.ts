@@ -68,7 +68,7 @@ async function agreed(stage: Stage, begun: number): Promise<string[]> {
   for (;;) {
     const open = await disagreements(stage);
     if (open.length === 0 || performance.now() - begun > AGREEMENT_MS) return open;
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await new Promise((resolve) => setTimeout(resolve, 250));
   }
 }
 
