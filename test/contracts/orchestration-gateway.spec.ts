@@ -316,6 +316,42 @@ const contract = (start: () => Promise<Prefect>) => () => {
       await runner.close();
     });
 
+    it('that a worker has claimed is listed until it has ended, and is ended once, as it was first said', async () => {
+      const { flowRunId } = await trigger();
+      const isListed = async () => (await gateway.claimedFlowRuns()).some(({ id }) => id === flowRunId);
+      expect(await isListed()).toBe(false);
+      await propose(flowRunId, 'PENDING');
+      expect(await isListed()).toBe(true);
+      expect((await gateway.claimedFlowRuns()).find(({ id }) => id === flowRunId)).toMatchObject({ workPool: pool });
+      await propose(flowRunId, 'RUNNING');
+      expect(await gateway.endFlowRun(flowRunId, 'crashed', 'gone')).toBe('crashed');
+      expect(await isListed()).toBe(false);
+      expect(await gateway.endFlowRun(flowRunId, 'success', 'too late')).toBe('crashed');
+      expect(await gateway.readFlowRun(flowRunId)).toMatchObject({ phase: 'crashed', message: 'gone' });
+      expect(await gateway.endFlowRun(NOWHERE, 'crashed', 'gone')).toBeNull();
+    });
+
+    it('that is being cancelled is ended as cancelled', async () => {
+      const { flowRunId } = await trigger();
+      await propose(flowRunId, 'PENDING');
+      await propose(flowRunId, 'RUNNING');
+      await gateway.cancelFlowRun(flowRunId);
+      expect(await gateway.endFlowRun(flowRunId, 'crashed', 'gone')).toBe('cancelled');
+    });
+
+    it('can be made once more in place of the first one, and knows that it was', async () => {
+      const { request, flowRunId } = await trigger();
+      const second = await gateway.createFlowRun({ ...request, instead: true });
+      expect(second.flowRunId).not.toBe(flowRunId);
+      expect(await gateway.createFlowRun({ ...request, instead: true })).toEqual(second);
+      const both = await gateway.readFlowRuns([flowRunId, second.flowRunId, NOWHERE]);
+      expect([flowRunId, second.flowRunId, NOWHERE].map((id) => both.get(id)?.isInstead)).toEqual([
+        false,
+        true,
+        undefined,
+      ]);
+    });
+
     it('has its log lines in the order they were written', async () => {
       const { flowRunId } = await trigger();
       const runner = session(flowRunId);

@@ -16,8 +16,8 @@ describeWithPrefect('a run ends, whatever dies', () => {
     system = await startSystem({}, 8, stack.servers);
   }, 240_000);
   afterAll(async () => {
-    await system?.stop();
-    await stack?.stop();
+    await system.stop();
+    await stack.stop();
   }, 90_000);
 
   const rowsOf = async (table: string) =>

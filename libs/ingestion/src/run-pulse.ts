@@ -64,11 +64,13 @@ export class RunPulse {
     await this.connection.close();
   }
 
+  /** Goes on after the order: a process that rolls back lives. */
   private async beat(run: OwnRun, stop: (order: StopOrder) => void): Promise<void> {
     const { signal } = this.stopped;
-    while (!signal.aborted) {
+    for (let told = false; !signal.aborted;) {
       const order = await this.look(run).catch(() => null);
-      if (order && !signal.aborted) return stop(order);
+      if (order && !told) stop(order);
+      told ||= order !== null;
       await this.clock.sleep(LOOK_EVERY_MS, signal).catch(() => undefined);
     }
   }
