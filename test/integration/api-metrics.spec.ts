@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { OrchestrationGateway } from '@sluice/orchestration-gateway';
 import { RunRecorder } from '@sluice/ingestion';
+import { SystemClock } from '@sluice/kernel';
 import { startApi, type Api } from '../support/api';
 import { anIngestion, DAILY, until } from '../support/control-plane';
 import { parsePrometheus, valueOf, type ParsedFamily } from '../support/prometheus-text';
@@ -66,7 +67,10 @@ describe('GET /metrics', () => {
 
   it('counts what runs have done', async () => {
     const { body } = await api.call('post', '/ingestions', anIngestion({ schedule: DAILY }));
-    const recorder = new RunRecorder({ query: (sql: string, values: unknown[]) => api.sql(sql, values) } as never);
+    const recorder = new RunRecorder(
+      { query: (sql: string, values: unknown[]) => api.sql(sql, values) } as never,
+      new SystemClock(),
+    );
     const executor = randomUUID();
     const entry = { ingestionId: body.id as string, flowRunId: randomUUID(), runId: null, scheduled: true };
     const { id } = await recorder.enter(entry);

@@ -51,7 +51,7 @@ function step(destination = data) {
 async function crashed(files: Record<string, string>): Promise<RunningOrder> {
   for (const [path, content] of Object.entries(files)) await plane.write(path, content);
   const order = await plane.order();
-  const orchestrator = plane.orchestratorWith({ recorder: new CrashingRecorder(dataSource) });
+  const orchestrator = plane.orchestratorWith({ recorder: new CrashingRecorder(dataSource, new SystemClock()) });
   expect((await plane.run(order, { orchestrator })).status).toBe('failed');
   return order;
 }

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { RunRecorder } from '@sluice/ingestion';
+import { SystemClock } from '@sluice/kernel';
 import { differences, disagreements, waitingFlowRuns } from './agreement';
 import type { Answer, FaultPoint } from './api-process';
 import { type Operation, perform, type Scene } from './operations';
@@ -126,7 +127,7 @@ async function loadsLater(stage: Stage): Promise<string[]> {
     const ended = `SELECT id, status FROM sluice_control.run WHERE id = $1 AND status <> 'queued'`;
     const [run] = await stage.control<Entering>(ended, [runId]);
     if (!run) continue;
-    const recorder = new RunRecorder({ query: stage.control } as never);
+    const recorder = new RunRecorder({ query: stage.control } as never, new SystemClock());
     const entry = { ingestionId: parameters.ingestion_id, flowRunId: id, runId, scheduled: false };
     const entered = await recorder.enter(entry);
     if (entered.id !== run.id || entered.status !== run.status || (await recorder.start(run.id, randomUUID())))

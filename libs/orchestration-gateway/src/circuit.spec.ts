@@ -128,7 +128,7 @@ describe('a Prefect that is down', () => {
       createFlowRun: () => gateway.createFlowRun({ deploymentId: randomUUID(), ingestionId: 'x', runId: randomUUID() }),
       readFlowRun: () => gateway.readFlowRun(randomUUID()),
       cancelFlowRun: () => gateway.cancelFlowRun(randomUUID()),
-      listDeployments: () => gateway.listDeployments(),
+      deploymentsOf: () => gateway.deploymentsOf([randomUUID()]),
     };
     await fake.misbehave('hang');
     gateway.onApplicationBootstrap();

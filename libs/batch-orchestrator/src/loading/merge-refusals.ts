@@ -89,7 +89,7 @@ async function linesOf(opened: OpenedFile, records: readonly number[]): Promise<
   const lines = new Map<number, number | null>();
   try {
     await opened.copyTo({
-      sink: () => Promise.resolve(),
+      sink: () => Promise.resolve(true),
       loadId: 0n,
       numbered: true,
       reject: ({ record, line }) => lines.set(record, line),
