@@ -1,4 +1,4 @@
-import type { Sink } from '../formats/format-reader';
+import type { Sink } from './sink';
 
 /**
  * Writes PostgreSQL's binary COPY format into a growing buffer: a signature, then per row a 16-bit field count and per field a 32-bit

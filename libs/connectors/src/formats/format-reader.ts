@@ -1,3 +1,5 @@
+import type { Sink } from '../copy/sink';
+export type { Sink } from '../copy/sink';
 import type { Readable } from 'node:stream';
 import type { ColumnType, LoadColumn } from '../column';
 import type { LoadErrorType } from '../errors';
@@ -78,12 +80,6 @@ export interface ReadPlan {
 export function rescues({ unknown, unfit }: Pick<ReadPlan, 'unknown' | 'unfit'>): boolean {
   return unknown === 'rescue' || unfit === 'rescue';
 }
-
-/**
- * Takes bytes; resolves when more may come (this is where a slow server slows the reader down): true when nobody looks at the bytes any more, so that
- * their memory may be written again. Rejects when the server refuses.
- */
-export type Sink = (bytes: Buffer) => Promise<boolean>;
 
 /** A row left out. */
 export interface Rejection {
