@@ -5,6 +5,8 @@ module.exports = {
   testEnvironment: 'node',
   // Tests wait for conditions; this only ends what hangs, on slow machines too.
   testTimeout: 30_000,
+  // Waiting is most of what the tests do.
+  maxWorkers: 2,
   globalSetup: '<rootDir>/test/support/global-setup.mjs',
   globalTeardown: '<rootDir>/test/support/global-teardown.mjs',
   testMatch: ['<rootDir>/{apps,libs,test,tools}/**/*.spec.ts'],
