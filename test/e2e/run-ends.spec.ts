@@ -29,6 +29,10 @@ describeWithPrefect('a run ends, whatever dies', () => {
 
   /** An ingestion with ten rows in and a thousand to come. */
   const begun = async (table: string): Promise<string> => {
+    await until('Prefect is known to be back', async () => {
+      const { body } = await system.api<{ initialized: boolean }>('GET', '/orchestration/status');
+      return body.initialized;
+    });
     await system.write(`${table}/0.csv`, lines(0, 10));
     const { id } = await created(system, {
       source: { type: 'file', path: `${system.folder}/${table}`, file_pattern: '*.csv' },
