@@ -76,12 +76,12 @@ describe('the borders between the rooms', () => {
     const folder = freshCopy();
     plantAll(folder);
     found = await violationsIn(folder);
-  });
+  }, 120_000);
   afterAll(() => folders.forEach((folder) => rmSync(folder, { recursive: true, force: true })));
 
   it('hold in the code as it is', async () => {
     expect(await violationsIn(freshCopy())).toEqual([]);
-  });
+  }, 120_000);
 
   it.each(PLANTED.map((planted, index) => [...planted, index] as const))(
     'close %s to `%s` (%s)',

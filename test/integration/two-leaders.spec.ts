@@ -80,7 +80,7 @@ async function isInitialized(url: string): Promise<boolean> {
 async function expectMending(id: string): Promise<void> {
   const deployment = fake.deployments.find((it) => it.name === `ingestion-${id}`)!;
   deployment.paused = true;
-  await until(() => !deployment.paused, 30_000);
+  await until(() => !deployment.paused, 90_000);
 }
 
 describe('two processes of the API', () => {
@@ -99,5 +99,5 @@ describe('two processes of the API', () => {
     process.stderr.write(`leadership went over ${Date.now() - died} ms after kill -9\n`);
     expect(await leaders()).toEqual([heir.user]);
     await expectMending(id);
-  }, 120_000);
+  }, 300_000);
 });
