@@ -81,7 +81,9 @@ describe('a run that ends in the middle of a load', () => {
     await writeFiles();
     const order = await plane.order();
     const cut = copying().then(() =>
-      plane.rows(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'sluice lease %'`),
+      plane.rows(
+        `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'sluice lease %'`,
+      ),
     );
     const [outcome] = await Promise.all([plane.run(order), cut]);
     expect(outcome).toMatchObject({ status: 'failed', errors: [{ error_type: 'connectivity', retryable: true }] });
@@ -112,7 +114,12 @@ describe('a run that ends in the middle of a load', () => {
       const stopping = new AbortController();
       const waiting = plane.run(order, { signal: stopping.signal });
       for (let waits = false; !waits;)
-        waits = (await plane.rows("SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 't'::regclass")).length > 0;
+        waits =
+          (
+            await plane.rows(
+              "SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 't'::regclass AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+            )
+          ).length > 0;
       stopping.abort(new RunStopped('cancelled', 'enough'));
       expect((await waiting).status).toBe('cancelled');
     } finally {
@@ -148,7 +155,9 @@ describe('the lease', () => {
   it('is free at once when its holder has died', async () => {
     const order = await plane.order();
     const held = await destination(3600).acquire(order.id, randomUUID());
-    await plane.rows("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'sluice %'");
+    await plane.rows(
+      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'sluice %'",
+    );
     await plane.write('a.csv', 'id\n1\n');
     expect((await plane.run(order)).status).toBe('success');
     await held?.close();
