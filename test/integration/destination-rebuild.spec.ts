@@ -258,6 +258,23 @@ describe('a table that cannot be rebuilt', () => {
     }
   });
 
+  it('is not put in its place when a view that reads a column with another type was made meanwhile', async () => {
+    const session = await plane.session();
+    await session.createTable(plane.table, COLUMNS, { keys: [], rescued: false });
+    const columns = [ID, column('name', 'date')];
+    const retypings = [{ column: 'name', type: 'date' }] as const;
+    const rebuilding = session.rebuild({ ...REPLACE, columns, retypings }, async () => {
+      await plane.rows(`CREATE VIEW v AS SELECT count(*) FROM t WHERE name = '1'`);
+      return [];
+    });
+    await expect(rebuilding).rejects.toThrow('view v, for it reads the column name, whose type changes');
+    expect(
+      await plane.values(
+        "SELECT format_type(atttypid, NULL) FROM pg_attribute WHERE attrelid = 't'::regclass AND attname = 'name'",
+      ),
+    ).toEqual(['text']);
+  });
+
   it('when a view of the kind that cannot be carried comes while it loads', async () => {
     await plane.client.query("CREATE TABLE t (id int, name text, _load_id bigint); INSERT INTO t VALUES (9, 'old')");
     const rebuilding = (await plane.session()).rebuild(REPLACE, async (batch) => {

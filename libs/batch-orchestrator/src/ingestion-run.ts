@@ -16,7 +16,7 @@ import { isOneTransaction, rebuilds } from './one-transaction';
 import type { RunRequest } from './run';
 import type { RunParts } from './run-parts';
 import { holdBackOf, selected } from './selection';
-import { allWork, newWork, WorkQueue } from './work';
+import { allListed, allWork, newWork, WorkQueue } from './work';
 
 /** Files looked at before a table is made. */
 const SAMPLE_FILES = 20;
@@ -47,11 +47,13 @@ export class IngestionRun {
     const changed = await this.history.settleTouched();
     if (changed.length > 0 && this.request.order.changed_files === 'fail')
       throw new FilesChanged(changed.slice(0, 10), changed.length > 10);
-    if ((await this.isBuilt()) || !this.hasWork(counts, changed.length)) {
+    const built = await this.isBuilt();
+    if (built && this.takesAll) await this.parts.schema.makeUp(allListed(this.parts.session));
+    if (built || !this.hasWork(counts, changed.length)) {
       this.request.report.log('info', 'Nothing new to load.');
       return;
     }
-    await this.parts.schema.prepare(await this.sample());
+    await this.parts.schema.prepare(await this.sample(), this.takesAll ? allListed(this.parts.session) : null);
     if (isOneTransaction(this.request)) await this.asOne(counts);
     else await this.inBatches(counts);
   }
@@ -64,6 +66,11 @@ export class IngestionRun {
   private get keepsHistory(): boolean {
     const { parameters } = this.request;
     return parameters.kind === 'refresh' && parameters.scope === 'new_only';
+  }
+
+  /** The table is built anew from all files. */
+  private get takesAll(): boolean {
+    return this.rebuilds && !this.keepsHistory;
   }
 
   private get reloads(): boolean {
@@ -126,7 +133,7 @@ export class IngestionRun {
 
   private work(): AsyncGenerator<WorkItem> {
     const { session } = this.parts;
-    return this.rebuilds && !this.keepsHistory ? allWork(session) : newWork(session, this.reloads && !this.rebuilds);
+    return this.takesAll ? allWork(session) : newWork(session, this.reloads && !this.rebuilds);
   }
 
   /** Each batch commits by itself; a file that fails is passed over. */
@@ -155,8 +162,9 @@ export class IngestionRun {
       const result = emptyResult();
       try {
         await this.commitAsOne(result);
+        await this.parts.schema.renewed();
         await this.history.record(result);
-        if (this.rebuilds && !this.keepsHistory) await this.history.forgetAllOthers();
+        if (this.takesAll) await this.history.forgetAllOthers();
         await this.history.tell(counts);
         return;
       } catch (error) {
@@ -184,7 +192,8 @@ export class IngestionRun {
       return result.loaded;
     };
     if (!this.rebuilds) return session.batch(schema.write, work);
-    return session.rebuild({ ...schema.write, history: this.keepsHistory ? 'keep' : 'replace' }, work);
+    const history = this.keepsHistory ? 'keep' : 'replace';
+    return session.rebuild({ ...schema.write, history, retypings: schema.retypings }, work);
   }
 
   private async loadAsOne(batch: Batch, item: WorkItem, result: BatchResult): Promise<void> {

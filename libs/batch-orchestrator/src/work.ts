@@ -1,4 +1,4 @@
-import type { LoadSession } from '@sluice/connectors';
+import type { LoadSession, SourceEntry } from '@sluice/connectors';
 import type { WorkItem } from './loading/file-load';
 
 const PAGE = 500;
@@ -19,8 +19,11 @@ export async function* newWork(session: LoadSession, reloads: boolean): AsyncGen
 
 /** Everything listed, in the order of the paths. */
 export async function* allWork(session: LoadSession): AsyncGenerator<WorkItem> {
-  for await (const entry of pages((after) => session.listed(after, PAGE)))
-    yield { entry, replaces: null, lenient: false };
+  for await (const entry of allListed(session)) yield { entry, replaces: null, lenient: false };
+}
+
+export function allListed(session: LoadSession): AsyncGenerator<SourceEntry> {
+  return pages((after) => session.listed(after, PAGE));
 }
 
 /** All items of a paged reading; the page after is asked for when the one before is used up. */

@@ -56,6 +56,7 @@ export {
   type ListingCounts,
   type LoadedFile,
   type MergedRow,
+  type Retyping,
   type TableChange,
   type TableColumn,
   type TableInfo,

@@ -181,14 +181,17 @@ export interface ColumnRecord {
   fields?: string[];
   /** Its type was given or locked by the person: no file changes it. */
   locked?: boolean;
+  /** What of `schema` decided its type; without it the files did. */
+  asked?: 'columns' | 'all_text';
 }
 
 /** `column` is the name in the table; of a nested field `column.path`. */
 export interface SchemaChange {
-  kind: 'added' | 'removed' | 'widened' | 'nullable' | 'ignored';
+  /** `retyped`: to a type that does not hold all values of the one before, when the table was built anew. */
+  kind: 'added' | 'removed' | 'widened' | 'retyped' | 'nullable' | 'ignored';
   column: string;
   /** The type now; of a removed one the type it had. */
   type: string;
-  /** With `widened`: the type before. */
+  /** With `widened` and `retyped`: the type before. */
   before?: string;
 }

@@ -119,13 +119,13 @@ export class ColumnAnswer {
 
 @ApiSchema({ name: 'SchemaChange' })
 export class SchemaChangeAnswer {
-  @Shown('What was done about the column.', { enum: ['added', 'removed', 'widened', 'nullable', 'ignored'] })
+  @Shown('What was done about the column.', { enum: ['added', 'removed', 'widened', 'retyped', 'nullable', 'ignored'] })
   kind!: string;
   @Shown('The name in the table; of a nested field `column.path`.')
   column!: string;
   @Shown('PostgreSQL type now; of a removed column the one it had.')
   type!: string;
-  @Shown('Of a widened column: the type before.', { type: String, ...NULLABLE })
+  @Shown('Of a widened or retyped column: the type before.', { type: String, ...NULLABLE })
   before!: string | null;
 
   static of({ kind, column, type, before }: SchemaChange): SchemaChangeAnswer {

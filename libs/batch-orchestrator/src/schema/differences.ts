@@ -1,9 +1,12 @@
 import { type ColumnType, type InferredColumn, type LoadColumn, widened } from '@sluice/connectors';
+import type { ColumnRecord } from '@sluice/ingestion';
 import type { Drift } from '../faults';
 
 /** A column known so far: what is loaded, and whether a file may change its type. */
 export interface KnownColumn extends LoadColumn {
   locked: boolean;
+  /** What of `schema` decided its type; without it the files did. */
+  asked?: ColumnRecord['asked'];
 }
 
 /** Beyond this many nested fields the names are data and no schema: they are not watched. */

@@ -4,6 +4,8 @@ import type { KnownColumn } from './differences';
 import type { TargetTable } from './target-table';
 
 const GIVEN = 'Given by schema.columns.';
+/** What `all_text` has nothing to do to. */
+const NEVER_TEXT: ReadonlySet<ColumnType> = new Set<ColumnType>(['text', 'json', 'jsonb']);
 
 /** What the person says of the columns: types by source name, all text, or the columns wholly given. */
 export class Hints {
@@ -25,13 +27,33 @@ export class Hints {
   }
 
   /** A column of the newest schema version. */
-  known({ source, name, type, fields }: ColumnRecord): KnownColumn {
-    const kept = { source, name, type: type as ColumnType, locked: this.locks(source) };
+  known({ source, name, type, fields, locked = false, asked }: ColumnRecord): KnownColumn {
+    // Before `asked` was kept, a type given could only be told by its lock.
+    const by = asked ?? (locked && !this.spec.locked ? 'columns' : undefined);
+    const kept = { source, name, type: type as ColumnType, locked: this.locks(source), asked: by };
     return fields === undefined ? kept : { ...kept, fields };
   }
 
+  /** What decides the type of a column. */
+  asked(source: string, type: ColumnType): ColumnRecord['asked'] {
+    if (this.given(source) !== undefined) return 'columns';
+    return this.spec.all_text && type === 'text' ? 'all_text' : undefined;
+  }
+
+  /** Whether other hints than those of now decided the type of a column. */
+  outdates({ source, type, asked }: KnownColumn): boolean {
+    const given = this.given(source);
+    if (given !== undefined) return given !== type;
+    return this.spec.all_text ? asked === 'columns' || !NEVER_TEXT.has(type) : asked !== undefined;
+  }
+
+  /** The type of a column under the hints of now. `found`: what all files have; a column they lack keeps its type. */
+  typeOf({ source, type }: KnownColumn, found: readonly InferredColumn[]): ColumnType {
+    return this.given(source) ?? this.applied(found).find((column) => column.source === source)?.type ?? type;
+  }
+
   /** A file may have a column called `constructor`. */
-  private given(source: string): ColumnType | undefined {
+  given(source: string): ColumnType | undefined {
     return Object.hasOwn(this.spec.columns, source) ? this.spec.columns[source] : undefined;
   }
 
@@ -55,7 +77,7 @@ export class Hints {
       throw new DestinationError(
         'schema_mismatch',
         `schema.columns gives ${source} the type ${wanted}, but its column ${name} is ${type}, and a type is only ever widened. ` +
-          `Set it to ${type}, or alter the column yourself.`,
+          `Set it to ${type}, or have the table built anew with refresh/full.`,
         'never',
       );
     });

@@ -35,7 +35,8 @@ export class TableFit {
   /** The column with the type it has in the table; `null`: it is not there, or the server alone writes it. */
   fitted(column: KnownColumn): KnownColumn | null {
     const adapted = this.table?.adapt(column) ?? null;
-    return adapted === null ? null : { ...adapted, locked: column.locked };
+    const { locked, asked } = column;
+    return adapted === null ? null : { ...adapted, locked, asked };
   }
 
   /**

@@ -8,16 +8,18 @@ import {
   type LoadSession,
   type OpenedFile,
   type ReadPlan,
+  type Retyping,
   rescues,
   type SourceEntry,
   type WriteOrder,
 } from '@sluice/connectors';
-import type { RunningOrder, RunRecorder, SchemaChange } from '@sluice/ingestion';
+import type { ColumnRecord, KnownSchema, RunningOrder, RunRecorder, SchemaChange } from '@sluice/ingestion';
 import { Drift, SchemaChanged } from '../faults';
 import { fieldName, isKnownAs, type KnownColumn, newFields, told, watchedFields } from './differences';
 import { Hints } from './hints';
 import { keyNames, withKeys } from './merge-keys';
 import { POLICY, type Policy } from './policy';
+import { inferWhole, Renewal } from './renewal';
 import { relaxations, widenings } from './sync-steps';
 import { TableFit } from './table-fit';
 
@@ -32,6 +34,8 @@ export class TableSchema {
   private columns: KnownColumn[] = [];
   private dialect: CsvDialect | null = null;
   private version = 0;
+  /** What becomes of `columns` when the table that is built anew is in its place. */
+  private renewal = Renewal.NONE;
   private readonly policy: Policy;
   private readonly hints: Hints;
   private readonly fit: TableFit;
@@ -49,16 +53,62 @@ export class TableSchema {
     this.fit = new TableFit(order, session, this.policy, this.rescued);
   }
 
-  /** Recalls the newest version, or finds the first one out from `sample`; makes the table if there is none. */
-  async prepare(sample: readonly SourceEntry[]): Promise<void> {
+  /**
+   * Recalls the newest version, or finds the first one out from `sample`; makes the table if there is none.
+   * `all`: the table is built anew from these; then its types become what the person says now.
+   */
+  async prepare(sample: readonly SourceEntry[], all: AsyncIterable<SourceEntry> | null): Promise<void> {
     await this.fit.find();
     const known = await this.recorder.knownSchema(this.order.id);
     if (known === null) return this.discover(sample);
-    this.version = known.version;
-    this.columns = known.columns.map((column) => this.hints.known(column));
-    this.dialect = known.dialect as CsvDialect | null;
-    this.columns = await this.fit.match(this.columns);
-    await this.followHints();
+    const recorded = this.recall(known);
+    this.columns = await this.fit.match(recorded);
+    if (all === null || this.fit.table?.ours !== true) return this.followHints();
+    this.renewal = await this.renew(recorded, all);
+  }
+
+  private recall({ version, columns, dialect }: KnownSchema): KnownColumn[] {
+    this.version = version;
+    this.dialect = dialect as CsvDialect | null;
+    return columns.map((column) => this.hints.known(column));
+  }
+
+  /** Of what was recorded, not of what the table has: a version that could not be kept is made up for. */
+  private renew(recorded: readonly KnownColumn[], all: AsyncIterable<SourceEntry>): Promise<Renewal> {
+    const ours = new Set(this.columns.filter(({ cast }) => cast === undefined).map(({ name }) => name));
+    const columns = recorded.filter(({ name }) => ours.has(name));
+    return Renewal.of(columns, this.hints, () => inferWhole(this.files, all, this.given));
+  }
+
+  get retypings(): Retyping[] {
+    return this.renewal.retypings;
+  }
+
+  /** The table built anew is in its place: its types are the next version. */
+  async renewed(): Promise<void> {
+    const { changes } = this.renewal;
+    this.columns = this.target;
+    this.renewal = Renewal.NONE;
+    if (changes.length > 0) await this.keep(changes, 'schema');
+  }
+
+  /** The table was built anew before the process or the control database died: the version that was not kept then. */
+  async makeUp(all: AsyncIterable<SourceEntry>): Promise<void> {
+    await this.fit.find();
+    const known = await this.recorder.knownSchema(this.order.id);
+    if (known === null || this.fit.table?.ours !== true) return;
+    const recorded = this.recall(known);
+    this.columns = recorded.flatMap((column) => this.fit.fitted(column) ?? []);
+    this.renewal = await this.renew(recorded, all);
+    // The table or the hints may have changed once more since.
+    const inTable = new Map(this.columns.map(({ name, type }) => [name, type]));
+    const isAsBuilt = this.target.every(({ name, type }) => inTable.get(name) === type);
+    if (isAsBuilt && this.columns.length === recorded.length) await this.renewed();
+  }
+
+  /** The columns of the table that rows are written to. */
+  private get target(): KnownColumn[] {
+    return this.renewal.applied(this.columns);
   }
 
   /** `lenient`: bad rows are left out where the quality rules allow it; else they fail the file, so that the schema can follow first. */
@@ -66,7 +116,7 @@ export class TableSchema {
     const { unknown, unfit } = this.initial ? POLICY.append_new_columns : this.policy;
     const rejects = this.order.quality.on_error === 'skip_rows' && (lenient || !this.followsValues());
     return {
-      columns: withKeys(this.columns, this.keys),
+      columns: withKeys(this.target, this.keys),
       dialect: this.dialect,
       given: this.files.given,
       ...{ unknown, unfit, badRows: rejects ? 'reject' : 'fail' },
@@ -77,7 +127,7 @@ export class TableSchema {
     return {
       table: this.fit.name,
       keys: this.keys,
-      columns: this.columns,
+      columns: this.target,
       rescued: this.rescued && !this.initial,
       claims: this.order.changed_files === 'reload',
     };
@@ -144,7 +194,7 @@ export class TableSchema {
 
   private get keys(): string[] {
     const { write_mode, merge_keys } = this.order.destination;
-    return write_mode === 'merge' && !this.initial ? keyNames(merge_keys, this.columns) : [];
+    return write_mode === 'merge' && !this.initial ? keyNames(merge_keys, this.target) : [];
   }
 
   /** What the person says of the dialect goes before what was found out. */
@@ -192,7 +242,8 @@ export class TableSchema {
       taken.add(name);
       const locked = this.hints.locks(column.source);
       const fields = this.policy.unknown === 'report' ? watchedFields(column) : {};
-      return { source: column.source, name, type: column.type, locked, ...fields };
+      const asked = this.hints.asked(column.source, column.type);
+      return { source: column.source, name, type: column.type, locked, asked, ...fields };
     });
   }
 
@@ -202,7 +253,10 @@ export class TableSchema {
     if (wanted.length === 0) return;
     await this.fit.table?.alter(wanted.map(({ column, type }) => ({ kind: 'widen', column, type })));
     const before = new Map(this.columns.map(({ name, type }) => [name, type]));
-    this.columns = this.columns.flatMap((column) => this.fit.fitted(column) ?? []);
+    this.columns = this.columns.flatMap((column) => {
+      const fitted = this.fit.fitted(column);
+      return fitted === null ? [] : { ...fitted, asked: this.hints.asked(column.source, fitted.type) ?? column.asked };
+    });
     const changes = wanted.map(({ column, type }): SchemaChange => {
       return { kind: 'widened', column, type, before: before.get(column) ?? '' };
     });
@@ -214,7 +268,8 @@ export class TableSchema {
     const vanished = this.columns.filter(
       ({ source }) => drift.missing.includes(source) && !found.has(source) && this.relaxable(source),
     );
-    const steps = [...widenings(this.columns, inferred, drift.unfit), ...relaxations(vanished, this.drops)];
+    const unfit = drift.unfit.filter((source) => !this.renewal.has(source));
+    const steps = [...widenings(this.columns, inferred, unfit), ...relaxations(vanished, this.drops)];
     if (steps.length === 0) return;
     await this.fit.alter(
       file,
@@ -251,15 +306,18 @@ export class TableSchema {
   private async keep(changes: readonly SchemaChange[], file: string): Promise<void> {
     await this.recorder.addSchemaVersion(this.order.id, {
       after: this.version,
-      columns: this.columns.map(({ source, name, type, cast, fields, locked }) => {
-        return { source, name, type: cast ?? type, ...(fields && { fields: [...fields] }), ...(locked && { locked }) };
-      }),
+      columns: this.columns.map(recordOf),
       changes: [...changes],
       dialect: this.dialect === null ? null : { ...this.dialect },
       file,
     });
     this.version++;
   }
+}
+
+function recordOf({ source, name, type, cast, fields, locked, asked }: KnownColumn): ColumnRecord {
+  const kept = { source, name, type: cast ?? type };
+  return { ...kept, ...(fields && { fields: [...fields] }), ...(locked && { locked }), ...(asked && { asked }) };
 }
 
 function unwatched(column: KnownColumn): KnownColumn {

@@ -41,6 +41,20 @@ export type TableChange =
   | { kind: 'nullable'; column: string }
   | { kind: 'drop'; column: string };
 
+/** A column that gets another type when its table is built anew, also one that does not hold all values of the old. */
+export interface Retyping {
+  column: string;
+  type: ColumnType;
+}
+
+/** A table to be built anew. */
+export interface RebuildOrder extends WriteOrder {
+  /** `replace` makes the files loaded the whole ledger of the ingestion, `keep` adds them to it. */
+  history: 'replace' | 'keep';
+  /** Default: every column keeps its type. `columns` are those of the new table. */
+  retypings?: readonly Retyping[];
+}
+
 /** A file that is in, as the ledger says it. */
 export interface LedgerEntry {
   loadId: string;
@@ -242,15 +256,13 @@ export abstract class LoadSession {
    * One destination transaction that builds the table anew beside the old one from all that `work` loads, and puts it in its place: readers see the
    * old rows or the new, whole (not so a transaction at REPEATABLE READ that began before the commit and reads the table for the first time after it:
    * it finds no rows, as after any rewriting of a table). Grants, owner, comments, defaults, constraints and indexes of the old table are carried over, views on it keep
-   * working. `history`: `replace` makes the files of `work` the whole ledger of the ingestion, `keep` adds them to it.
+   * working.
    * The lock on the old table lasts only from the end of the loading to the commit.
    * Raises before anything is loaded `DestinationError` (`schema_mismatch`) with the names of what cannot be carried over: triggers, foreign keys,
-   * row security, partitions or inheritance, publications, materialized views, views of other owners, functions.
+   * row security, partitions or inheritance, publications, materialized views, views of other owners, functions; of a column with another type
+   * also views, CHECKs and indexes on expressions that use it.
    */
-  abstract rebuild(
-    order: WriteOrder & { history: 'replace' | 'keep' },
-    work: (batch: Batch) => Promise<LoadedFile[]>,
-  ): Promise<void>;
+  abstract rebuild(order: RebuildOrder, work: (batch: Batch) => Promise<LoadedFile[]>): Promise<void>;
 
   /** Whether this run (by its id, in whatever process) has committed files already. */
   abstract hasCommitted(): Promise<boolean>;

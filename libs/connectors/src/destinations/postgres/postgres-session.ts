@@ -10,6 +10,7 @@ import {
   type ListingCounts,
   type LoadedFile,
   LoadSession,
+  type RebuildOrder,
   type TableChange,
   type TableInfo,
   type TableName,
@@ -24,7 +25,7 @@ import { type Holder, ledgerSince, proveFence, writeLedger } from './ledger';
 import { Listing } from './listing';
 import { asDestinationError } from './pg-errors';
 import { PostgresBatch } from './postgres-batch';
-import { Rebuild, type RebuildOrder } from './rebuild/rebuild';
+import { Rebuild } from './rebuild/rebuild';
 import { soon } from './soon';
 import { alterTable, createTable, ensureKey, lacksKey } from './table-changes';
 import { tableInfo } from './table-info';

@@ -1,6 +1,6 @@
 import { type Client, escapeIdentifier } from 'pg';
 import { RowRefused, type TableName } from '../../destination';
-import { asDestinationError, refusedRow } from '../pg-errors';
+import { asDefinitionError, refusedRow } from '../pg-errors';
 import { nameOf } from '../sql';
 
 /**
@@ -64,6 +64,6 @@ async function build(client: Client, index: BuiltIndex, fresh: TableName): Promi
 
 function refusedBy(index: CarriedIndex, error: unknown): Error {
   const refused = refusedRow(error);
-  if (refused === null) return asDestinationError(error);
+  if (refused === null) return asDefinitionError(error, `The index ${index.name} cannot be built on the new table`);
   return new RowRefused(null, null, refused.message.replaceAll(/sluice_\w+/g, index.name), { cause: error });
 }

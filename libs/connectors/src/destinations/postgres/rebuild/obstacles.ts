@@ -1,15 +1,16 @@
 import type { Client } from 'pg';
 import { DestinationError } from '../../../errors';
-import type { TableName } from '../../destination';
+import type { Retyping, TableName } from '../../destination';
 import { nameOf } from '../sql';
 
-/** All that is said of the table $1 (its oid) and hinders another one from taking its place. */
+/** All that is said of the table $1 (its oid) and hinders another one, with other types of the columns $2, from taking its place. */
 const OBSTACLES = `
 WITH t AS (SELECT c.*, pg_get_userbyid(relowner) AS owner_name FROM pg_class c WHERE oid = $1),
 views AS (
   SELECT v.* FROM pg_depend d JOIN pg_rewrite r ON r.oid = d.objid AND d.classid = 'pg_rewrite'::regclass AND rulename = '_RETURN' JOIN pg_class v ON v.oid = r.ev_class
   WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = $1 AND v.relkind = 'v' AND pg_has_role(v.relowner, 'USAGE')
 ),
+retyped AS (SELECT attnum, attname FROM pg_attribute WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped AND attname = ANY ($2::name[])),
 said (what) AS (
   SELECT 'its being partitioned, a foreign table or the like' FROM t WHERE relkind <> 'r'
   UNION ALL SELECT 'its being a typed table' FROM t WHERE reloftype <> 0
@@ -36,12 +37,25 @@ said (what) AS (
     AND NOT (d.classid = 'pg_rewrite'::regclass AND (SELECT ev_class = $1 OR (rulename = '_RETURN' AND ev_class IN (SELECT oid FROM views)) FROM pg_rewrite WHERE oid = d.objid))
   UNION ALL SELECT pg_describe_object(d.classid, d.objid, d.objsubid) FROM t JOIN pg_type y ON y.oid = t.reltype JOIN pg_depend d
     ON d.refclassid = 'pg_type'::regclass AND d.refobjid IN (y.oid, y.typarray) AND d.deptype <> 'i'
+  UNION ALL SELECT format('view %s, for it reads the column %I, whose type changes', ev_class::regclass, attname)
+    FROM pg_depend d JOIN pg_rewrite r ON r.oid = d.objid AND d.classid = 'pg_rewrite'::regclass JOIN retyped ON attnum = d.refobjsubid
+    WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = $1
+  UNION ALL SELECT format('constraint %I of the column %I, whose type changes', conname, attname)
+    FROM pg_constraint JOIN retyped ON attnum = ANY (conkey) WHERE conrelid = $1 AND contype = 'c'
+  UNION ALL SELECT format('index %s on an expression of the column %I, whose type changes', indexrelid::regclass, attname)
+    FROM pg_depend d JOIN pg_index x ON d.classid = 'pg_class'::regclass AND indexrelid = d.objid JOIN retyped ON attnum = d.refobjsubid
+    WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = $1 AND (indexprs IS NOT NULL OR indpred IS NOT NULL)
 )
 SELECT DISTINCT what FROM said ORDER BY what`;
 
 /** Raises `DestinationError` (`schema_mismatch`) naming what would not survive that another table takes the place of this one. */
-export async function refuseObstacles(client: Client, table: TableName, oid: number): Promise<void> {
-  const { rows } = await client.query<{ what: string }>(OBSTACLES, [oid]);
+export async function refuseObstacles(
+  client: Client,
+  table: TableName,
+  oid: number,
+  retypings: readonly Retyping[],
+): Promise<void> {
+  const { rows } = await client.query<{ what: string }>(OBSTACLES, [oid, retypings.map(({ column }) => column)]);
   if (rows.length === 0) return;
   const message = `The table ${nameOf(table)} cannot be built anew, for this would be lost or broken: ${rows.map(({ what }) => what).join(', ')}. Remove it, or write to another table.`;
   throw new DestinationError('schema_mismatch', message, 'never');

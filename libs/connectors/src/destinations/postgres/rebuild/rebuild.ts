@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Client } from 'pg';
-import type { Batch, LoadedFile, TableName, WriteOrder } from '../../destination';
+import type { Batch, LoadedFile, RebuildOrder, TableName, WriteOrder } from '../../destination';
 import { forgetOtherLoads, type Holder, proveFence, writeLedger } from '../ledger';
 import { fill } from '../merge';
 import { claimTable } from '../own-tables';
@@ -11,12 +11,8 @@ import { makeTable } from '../table-changes';
 import { isKeyOf, type Relation, relationOf, tableInfo } from '../table-info';
 import { buildIndexes } from './indexes';
 import { refuseObstacles } from './obstacles';
-import { createAlike } from './shape';
+import { createAlike, retype } from './shape';
 import { swap } from './swap';
-
-export interface RebuildOrder extends WriteOrder {
-  history: 'replace' | 'keep';
-}
 
 /** The steps of one rebuild, all in the transaction under way on `client`; an end before the commit leaves nothing behind. */
 export class Rebuild {
@@ -42,7 +38,7 @@ export class Rebuild {
    * could not take the place of the old one.
    */
   static async begin(client: Client, order: RebuildOrder, holder: Holder): Promise<Rebuild> {
-    const rebuild = new Rebuild(client, order, holder, await lockedRelation(client, order.table));
+    const rebuild = new Rebuild(client, order, holder, await lockedRelation(client, order));
     await rebuild.makeTarget();
     return rebuild;
   }
@@ -52,10 +48,11 @@ export class Rebuild {
   }
 
   private async makeTarget(): Promise<void> {
-    const { table, columns, keys, rescued } = this.ordered;
+    const { table, columns, keys, rescued, retypings = [] } = this.ordered;
     if (this.old !== null) {
-      await refuseObstacles(this.client, table, this.old.oid);
-      return createAlike(this.client, { name: table, oid: this.old.oid }, this.target);
+      await refuseObstacles(this.client, table, this.old.oid, retypings);
+      await createAlike(this.client, { name: table, oid: this.old.oid }, this.target);
+      return retype(this.client, { name: table, fresh: this.target }, retypings);
     }
     await this.client.query(createSchemaSql(table));
     await makeTable(this.client, table, { columns, keys, rescued });
@@ -70,7 +67,8 @@ export class Rebuild {
     await this.client.query(`ANALYZE ${nameOf(this.target)}`);
     await this.writeHistory(loaded);
     if (this.old === null) return;
-    await swap(this.client, { name: this.ordered.table, old: this.old.oid, fresh: this.target, indexes });
+    const { table: name, retypings = [] } = this.ordered;
+    await swap(this.client, { name, old: this.old.oid, fresh: this.target, indexes, retypings });
     if (this.old.ours) await claimTable(this.client, this.ordered.table);
   }
 
@@ -98,10 +96,10 @@ export class Rebuild {
 
 export type Work = (batch: Batch) => Promise<LoadedFile[]>;
 
-async function lockedRelation(client: Client, table: TableName): Promise<Relation | null> {
+async function lockedRelation(client: Client, { table, retypings = [] }: RebuildOrder): Promise<Relation | null> {
   const seen = await relationOf(client, table);
   if (seen === null) return null;
-  await refuseObstacles(client, table, seen.oid);
+  await refuseObstacles(client, table, seen.oid, retypings);
   await client.query("SET LOCAL lock_timeout = '10s'");
   await client.query(`LOCK TABLE ${nameOf(table)} IN SHARE ROW EXCLUSIVE MODE`);
   await client.query('SET LOCAL lock_timeout = 0');

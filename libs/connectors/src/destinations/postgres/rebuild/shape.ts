@@ -1,5 +1,6 @@
 import { type Client, escapeIdentifier } from 'pg';
-import type { TableName } from '../../destination';
+import type { Retyping, TableName } from '../../destination';
+import { asDefinitionError } from '../pg-errors';
 import { nameOf } from '../sql';
 
 /** $1: the old table. */
@@ -49,6 +50,21 @@ export async function createAlike(
   await client.query(`ALTER TABLE ${nameOf(fresh)} OWNER TO ${escapeIdentifier(traits.owner)}`);
   const { rows } = await client.query<{ statement: string }>(FURTHER, [old.oid, nameOf(fresh)]);
   for (const { statement } of rows) await client.query(statement);
+}
+
+/** Of the new table, which is empty: no value is cast. Raises `DestinationError` with what stands in the way (a default, a generated column, ...). */
+export async function retype(
+  client: Client,
+  { name, fresh }: { name: TableName; fresh: TableName },
+  retypings: readonly Retyping[],
+): Promise<void> {
+  if (retypings.length === 0) return;
+  const parts = retypings.map(({ column, type }) => {
+    return `ALTER COLUMN ${escapeIdentifier(column)} TYPE ${type} USING NULL::${type}`;
+  });
+  await client.query(`ALTER TABLE ${nameOf(fresh)} ${parts.join(', ')}`).catch((error: unknown) => {
+    throw asDefinitionError(error, `The table ${nameOf(name)} cannot be built anew with other types`);
+  });
 }
 
 function createSql(old: TableName, fresh: TableName, { unlogged, method }: Traits): string {

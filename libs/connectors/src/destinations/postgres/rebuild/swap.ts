@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { type Client, DatabaseError, escapeIdentifier } from 'pg';
 import { DestinationError } from '../../../errors';
-import type { TableName } from '../../destination';
+import type { Retyping, TableName } from '../../destination';
 import { asDefinitionError } from '../pg-errors';
 import { nameOf } from '../sql';
 import { readCarryOver } from './carry-over';
@@ -23,12 +23,13 @@ export interface Swap {
   old: number;
   fresh: TableName;
   indexes: readonly BuiltIndex[];
+  retypings: readonly Retyping[];
 }
 
 /** Puts the new table in the place of the old one, which goes. Readers wait from here to the commit. */
-export async function swap(client: Client, { name, old, fresh, indexes }: Swap): Promise<void> {
+export async function swap(client: Client, { name, old, fresh, indexes, retypings }: Swap): Promise<void> {
   await lockOut(client, name, old);
-  await refuseObstacles(client, name, old);
+  await refuseObstacles(client, name, old, retypings);
   const { rows } = await client.query<{ oid: number }>('SELECT to_regclass($1)::oid AS oid', [nameOf(fresh)]);
   const carried = await readCarryOver(client, { old, fresh: rows[0]?.oid ?? 0, name }, indexes);
   const leaving = { schema: name.schema, table: `${fresh.table}_old` };
