@@ -14,7 +14,7 @@ export interface Scene {
   ingestionId: string;
 }
 
-export const FAULTS = { kill: 68, freeze: 20, double: 9, none: 3 } as const;
+export const FAULTS = { kill: 63, freeze: 17, double: 17, none: 3 } as const;
 export type Fault = keyof typeof FAULTS;
 
 /** One or more runs of the ingestion, disturbed like this. None of them runs any more afterwards. */
