@@ -204,7 +204,7 @@ describe.each(CASES)('$title', ({ kind, action, expected, found, begin, end }) =
   });
 
   it('is mended by the passes of the leader too', async () => {
-    const id = await scheduled();
+    const [id] = [await scheduled(), await scheduled()];
     const before = structuredClone(deploymentOf(id));
     await begin(id);
     await plane.reconciler.runOnce();
@@ -264,7 +264,7 @@ describe('what agrees', () => {
 
 describe('an orphan', () => {
   it('is removed with its active runs, but only when it is seen again some time later', async () => {
-    const id = await scheduled();
+    const [id] = [await scheduled(), await scheduled()];
     await plane.ingestions.triggerManualRun(id);
     await forget(id);
     expect(await plane.reconciler.runOnce()).toEqual([`Found a deployment without an ingestion, ingestion-${id}`]);
@@ -276,8 +276,9 @@ describe('an orphan', () => {
   });
 
   it('is left alone when its ingestion has come back meanwhile', async () => {
-    const id = await scheduled();
-    const [row] = await plane.sql<{ row: object }>('SELECT to_jsonb(i) AS row FROM sluice_control.ingestion i');
+    const [id] = [await scheduled(), await scheduled()];
+    const sql = 'SELECT to_jsonb(i) AS row FROM sluice_control.ingestion i WHERE id = $1';
+    const [row] = await plane.sql<{ row: object }>(sql, [id]);
     await forget(id);
     await plane.reconciler.runOnce();
     await plane.sql(
@@ -399,6 +400,37 @@ describe('a control database that lost its rows', () => {
     expect([alarm?.reason, alarm?.since, total]).toEqual(['many_removals', expect.any(Date), 50]);
   });
 
+  it.each([1, 3])('empties nothing when there were only %i either', async (count) => {
+    await Promise.all(Array.from({ length: count }, scheduled));
+    await plane.sql('TRUNCATE sluice_control.ingestion CASCADE');
+    for (let pass = 0; pass < 3; pass += 1) {
+      await plane.reconciler.runOnce();
+      await age();
+    }
+    expect(plane.fake.deployments).toHaveLength(count);
+    expect((await reconciliation.look()).alarm).toMatchObject({ reason: 'many_removals', deployments: count });
+  });
+
+  it('keeps its deployments while new ingestions are made beside them, and until a person has spoken', async () => {
+    const lost = [await scheduled(), await scheduled()];
+    await plane.sql('TRUNCATE sluice_control.ingestion CASCADE');
+    await plane.reconciler.runOnce();
+    await scheduled();
+    await age();
+    for (let pass = 0; pass < 2; pass += 1) await plane.reconciler.runOnce();
+    expect(lost.map(deploymentOf)).not.toContain(undefined);
+    await reconciliation.reconcile({ dryRun: false, force: true });
+    expect(plane.fake.deployments).toHaveLength(1);
+  });
+
+  it('raises no alarm when the last ingestions were deleted by somebody while Prefect was away', async () => {
+    const ids = [await scheduled(), await scheduled()];
+    await plane.sql('INSERT INTO sluice_control.tombstone (ingestion_id) SELECT unnest($1::uuid[])', [ids]);
+    await plane.sql('TRUNCATE sluice_control.ingestion CASCADE');
+    expect((await reconciliation.reconcile({ dryRun: false, force: false })).alarm).toBeNull();
+    expect(plane.fake.deployments).toEqual([]);
+  });
+
   it('is believed when a person says so, a few removals at a time', async () => {
     await fiftyLost();
     await plane.reconciler.runOnce();
@@ -472,8 +504,8 @@ describe('while Prefect cannot be used', () => {
 describe('rows whose time is over', () => {
   it('are forgotten: expired idempotency keys, and events delivered more than 30 days ago', async () => {
     await plane.sql(
-      `INSERT INTO sluice_control.idempotency_key (operation, key, digest, expires_at)
-       VALUES ('create', 'old', '', now() - interval '1 second'), ('create', 'young', '', now() + interval '1 hour')`,
+      `INSERT INTO sluice_control.idempotency_key (operation, key, digest, resource_id, expires_at)
+       VALUES ('create', 'old', '', gen_random_uuid(), now() - interval '1 second'), ('create', 'young', '', gen_random_uuid(), now() + interval '1 hour')`,
     );
     await plane.sql(
       `INSERT INTO sluice_control.event (id, kind, message, delivered_at)

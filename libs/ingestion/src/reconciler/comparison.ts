@@ -3,7 +3,7 @@ import { rowsOf } from '@sluice/database';
 import { OrchestrationGateway } from '@sluice/orchestration-gateway';
 import { DataSource } from 'typeorm';
 import { Installation } from '../installation';
-import { type Alarm, alarmOf } from './alarm';
+import { type Alarm, type AlarmFacts, alarmOf } from './alarm';
 import { type Drift, GUARDED } from './drift';
 import { DriftingRows } from './drifting-rows';
 import { NeedlessDeployments } from './needless-deployments';
@@ -19,6 +19,12 @@ export interface Comparison {
   deployments: number;
   alarm: Alarm | null;
 }
+
+const STATE = `
+SELECT NOT EXISTS (SELECT FROM sluice_control.ingestion) AS empty,
+  EXISTS (SELECT FROM sluice_control.installation WHERE alarm IS NOT NULL) AS "isOn"`;
+
+type State = Pick<AlarmFacts, 'empty' | 'isOn'>;
 
 /** Compares all ingestions with all deployments of ours, in bounded memory. Writes nothing. Errors: `OrchestrationUnavailable`. */
 @Injectable()
@@ -43,12 +49,14 @@ export class WholeComparison {
       tally.add(drifts);
     }
     const { drifts, total, deployments, removals } = tally;
-    const strangers = deployments === 0 && (await this.isEmpty()) ? (await this.gateway.strangers()).length : 0;
-    return { drifts, total, deployments, alarm: alarmOf({ removals, deployments, strangers }) };
+    const state = await this.state();
+    const strangers = deployments === 0 && state.empty ? (await this.gateway.strangers()).length : 0;
+    return { drifts, total, deployments, alarm: alarmOf({ ...state, removals, deployments, strangers }) };
   }
 
-  private async isEmpty(): Promise<boolean> {
-    return (await rowsOf(this.dataSource, 'SELECT 1 FROM sluice_control.ingestion LIMIT 1')).length === 0;
+  private async state(): Promise<State> {
+    const [state] = (await rowsOf<State>(this.dataSource, STATE)) as [State];
+    return state;
   }
 }
 
