@@ -370,6 +370,26 @@ describe('a schedule of an older system', () => {
   });
 });
 
+describe('a thousand ingestions that nobody mends', () => {
+  it('hide nothing of what can be mended', async () => {
+    const id = await scheduled();
+    await plane.sql(
+      `INSERT INTO sluice_control.ingestion (id, name, status, source, format, destination, schedule, schema, on_schema_change, changed_files, quality)
+       SELECT overlay(gen_random_uuid()::text PLACING '00' FROM 1)::uuid, 'many ' || n, 'active', i.source, i.format, i.destination, i.schedule, i.schema, i.on_schema_change, i.changed_files, i.quality
+       FROM sluice_control.ingestion i, generate_series(1, 1100) AS n`,
+    );
+    const lost = await scheduled();
+    await forget(lost);
+    deploymentOf(id).paused = true;
+    const { drifts, total } = await reconciliation.look();
+    expect([drifts.length, total]).toEqual([1_002, 1_102]);
+    await plane.reconciler.runOnce();
+    await age();
+    await plane.reconciler.runOnce();
+    expect([deploymentOf(id).paused, deploymentOf(lost)]).toEqual([false, undefined]);
+  });
+});
+
 describe('a control database that lost its rows', () => {
   const alarms = () =>
     plane.sql<{ message: string; facts: object }>(

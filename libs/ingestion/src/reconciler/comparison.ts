@@ -4,17 +4,19 @@ import { OrchestrationGateway } from '@sluice/orchestration-gateway';
 import { DataSource } from 'typeorm';
 import { Installation } from '../installation';
 import { type Alarm, type AlarmFacts, alarmOf } from './alarm';
-import { type Drift, GUARDED } from './drift';
+import { type Drift, GUARDED, isActedOn } from './drift';
 import { DriftingRows } from './drifting-rows';
 import { NeedlessDeployments } from './needless-deployments';
 import { UnfinishedBusiness } from './unfinished-business';
 
-/** So many disagreements are listed; all of them are counted. */
+/** So many disagreements that the reconciler acts on are listed, and so many of those that are left to a person; all of them are counted. */
 export const LISTED = 1_000;
 
 export interface Comparison {
   drifts: Drift[];
   total: number;
+  /** `drifts` holds all that the reconciler acts on. */
+  isWhole: boolean;
   /** How many deployments in Prefect are ours. */
   deployments: number;
   alarm: Alarm | null;
@@ -48,10 +50,11 @@ export class WholeComparison {
       tally.deployments += looked;
       tally.add(drifts);
     }
-    const { drifts, total, deployments, removals } = tally;
+    const { total, isWhole, deployments, removals } = tally;
+    const drifts = [...tally.actedOn, ...tally.left];
     const state = await this.state();
     const strangers = deployments === 0 && state.empty ? (await this.gateway.strangers()).length : 0;
-    return { drifts, total, deployments, alarm: alarmOf({ ...state, removals, deployments, strangers }) };
+    return { drifts, total, isWhole, deployments, alarm: alarmOf({ ...state, removals, deployments, strangers }) };
   }
 
   private async state(): Promise<State> {
@@ -60,8 +63,11 @@ export class WholeComparison {
   }
 }
 
+/** Each sort has room of its own: what nobody mends must not hide what can be mended. */
 class Tally {
-  readonly drifts: Drift[] = [];
+  readonly actedOn: Drift[] = [];
+  readonly left: Drift[] = [];
+  isWhole = true;
   total = 0;
   deployments = 0;
   removals = 0;
@@ -71,6 +77,9 @@ class Tally {
   add(drifts: readonly Drift[]): void {
     this.total += drifts.length;
     this.removals += drifts.filter((it) => GUARDED.has(it.kind) && !this.forced.has(it.deploymentId ?? '')).length;
-    this.drifts.push(...drifts.slice(0, LISTED - this.drifts.length));
+    const actedOn = drifts.filter(isActedOn);
+    this.isWhole &&= this.actedOn.length + actedOn.length <= LISTED;
+    this.actedOn.push(...actedOn.slice(0, LISTED - this.actedOn.length));
+    this.left.push(...drifts.filter((it) => !isActedOn(it)).slice(0, LISTED - this.left.length));
   }
 }
