@@ -16,7 +16,8 @@ export function isOutage(error: unknown): boolean {
 
 const UNREACHABLE = /^(ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH)$/;
 /** What the driver and its pool say without a code. */
-const SAYS_SO = /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Client was closed)/;
+const SAYS_SO =
+  /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Client was closed)/;
 
 /** Of an error of any origin: whether it is the control database's, and an outage. Without the guess of `isOutage`, which knows where its error comes from. */
 export function isDatabaseOutage(error: unknown): boolean {

@@ -53,7 +53,9 @@ export class DriftAlarmAnswer {
 
 @ApiSchema({ name: 'Drift' })
 export class DriftAnswer {
-  @Shown('The first 1,000 differences that the reconciler acts on, then the first 1,000 of the others.', { type: [DriftItemAnswer] })
+  @Shown('The first 1,000 differences that the reconciler acts on, then the first 1,000 of the others.', {
+    type: [DriftItemAnswer],
+  })
   items!: DriftItemAnswer[];
   @ShownCount('How many there are.')
   total!: number;

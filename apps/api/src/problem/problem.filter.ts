@@ -15,7 +15,8 @@ const INTERNAL: Fault = {
 
 const AWAY: Fault = {
   code: 'DATABASE_UNAVAILABLE',
-  detail: 'The control database cannot be used at the moment. Whether a change was made before it went away shows when it is back.',
+  detail:
+    'The control database cannot be used at the moment. Whether a change was made before it went away shows when it is back.',
   headers: { 'Retry-After': '5' },
 };
 
