@@ -239,6 +239,19 @@ describe('POST /runs/{run_id}/retry', () => {
     });
   });
 
+  it('makes one run for one Idempotency-Key, also when its first answer was lost', async () => {
+    const id = await anIngestion();
+    const { body: first } = await api.call('post', `/ingestions/${id}/run`);
+    await end(first.run_id);
+    const path = `/runs/${first.run_id}/retry`;
+    const again = () => api.call('post', path, undefined, (call) => call.set('Idempotency-Key', 'k'));
+    const { body: made } = await again();
+    expect(await again()).toMatchObject({ status: 202, body: made });
+    await end(made.run_id);
+    expect(await again()).toMatchObject({ status: 202, body: made });
+    expect((await api.call('post', path)).body.run_id).not.toBe(made.run_id);
+  });
+
   it('answers 409 while it has not ended, and while another run is active, naming that one', async () => {
     const id = await anIngestion();
     const first = await aRun(id);

@@ -117,6 +117,18 @@ describe('a table Sluice makes', () => {
     );
     expect(await sessions[0]?.table(plane.table)).toMatchObject({ ours: true, uniqueKeys: [['id']] });
   });
+
+  it('may be the first of a schema, however many others are so too', async () => {
+    const sessions = await Promise.all(Array.from({ length: 20 }, () => plane.session()));
+    for (let round = 0; round < 3; round += 1) {
+      const tables = sessions.map((_, index) => ({ schema: 'first "of" all', table: `t${index}` }));
+      const made = sessions.map((session, index) =>
+        session.createTable(tables[index]!, [{ name: 'id', type: 'integer' }], { keys: [], rescued: false }),
+      );
+      expect(await Promise.allSettled(made)).toEqual(sessions.map(() => ({ status: 'fulfilled', value: undefined })));
+      await plane.client.query('DROP SCHEMA "first ""of"" all" CASCADE');
+    }
+  });
 });
 
 describe('altering a table', () => {

@@ -2,7 +2,7 @@ import { createHmac, randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { ConfigError, readConfig } from '@sluice/kernel';
-import { EventDelivery, type EventView } from '@sluice/ingestion';
+import { EventDelivery, type EventView, Statistics } from '@sluice/ingestion';
 import { expectProblem, startApi, type Api } from '../support/api';
 import { until } from '../support/control-plane';
 
@@ -172,8 +172,17 @@ describe('an event', () => {
     const [old, ancient] = [await happened({ age: 86_500 }), await happened({ age: 31 * 86_400 })];
     await delivered();
     expect(of(old)).toEqual([]);
-    expect(await shown(old)).toMatchObject({ delivery: 'given_up', attempts: 0 });
+    expect(await shown(old)).toMatchObject({ delivery: 'off', attempts: 0 });
     expect(await shown(ancient)).toBeUndefined();
+  });
+
+  it('counts as given up for a day, and not at all when nobody ever tried', async () => {
+    await api.sql('DELETE FROM sluice_control.event');
+    const [tried, long] = [await happened({ age: 86_500 }), await happened({ age: 2 * 86_500 })];
+    await happened({ age: 86_500 });
+    await api.sql('UPDATE sluice_control.event SET attempts = 7 WHERE id = ANY ($1)', [[tried, long]]);
+    expect((await api.app.get(Statistics).read()).events).toEqual({ pending: 0, givenUp: 1 });
+    expect(await shown(tried)).toMatchObject({ delivery: 'given_up', attempts: 7 });
   });
 
   it('is sent by one of many that try at once', async () => {

@@ -103,6 +103,21 @@ describe('npm run reconcile', () => {
     expect(plane.fake.deployments).toEqual([]);
   }, 180_000);
 
+  it('ends soon when it is told to stop while it waits, and says that something is left', async () => {
+    const [orphan] = [await scheduled(), await scheduled()];
+    await plane.sql('DELETE FROM sluice_control.ingestion WHERE id = $1', [orphan]);
+    let toldAt = 0;
+    const { code, signal, out } = await command(['reconcile'], {}, (printed, pid) => {
+      if (toldAt > 0 || !printed.includes('Found a deployment')) return;
+      toldAt = Date.now();
+      process.kill(pid, 'SIGTERM');
+    });
+    expect([code, signal]).toEqual([1, null]);
+    expect(Date.now() - toldAt).toBeLessThan(10_000);
+    expect(out).toMatch(/^It was stopped; run it again/m);
+    expect(deploymentOf(orphan)).toBeDefined();
+  }, 60_000);
+
   it('fails when Prefect cannot be used, and says why', async () => {
     await plane.fake.misbehave('unauthorized');
     const { code, err } = await command(['reconcile', '--dry-run']);

@@ -208,7 +208,7 @@ describe.each(CASES)('$title', ({ kind, action, expected, found, begin, end }) =
   });
 
   it('is mended by the passes of the leader too', async () => {
-    const id = await scheduled();
+    const [id] = [await scheduled(), await scheduled()];
     const before = structuredClone(deploymentOf(id));
     await begin(id);
     await plane.reconciler.runOnce();
@@ -268,7 +268,7 @@ describe('what agrees', () => {
 
 describe('an orphan', () => {
   it('is removed with its active runs, but only when it is seen again some time later', async () => {
-    const id = await scheduled();
+    const [id] = [await scheduled(), await scheduled()];
     await plane.ingestions.triggerManualRun(id);
     await forget(id);
     expect(await plane.reconciler.runOnce()).toEqual([`Found a deployment without an ingestion, ingestion-${id}`]);
@@ -280,8 +280,9 @@ describe('an orphan', () => {
   });
 
   it('is left alone when its ingestion has come back meanwhile', async () => {
-    const id = await scheduled();
-    const [row] = await plane.sql<{ row: object }>('SELECT to_jsonb(i) AS row FROM sluice_control.ingestion i');
+    const [id] = [await scheduled(), await scheduled()];
+    const sql = 'SELECT to_jsonb(i) AS row FROM sluice_control.ingestion i WHERE id = $1';
+    const [row] = await plane.sql<{ row: object }>(sql, [id]);
     await forget(id);
     await plane.reconciler.runOnce();
     await plane.sql(
@@ -373,6 +374,26 @@ describe('a schedule of an older system', () => {
   });
 });
 
+describe('a thousand ingestions that nobody mends', () => {
+  it('hide nothing of what can be mended', async () => {
+    const id = await scheduled();
+    await plane.sql(
+      `INSERT INTO sluice_control.ingestion (id, name, status, source, format, destination, schedule, schema, on_schema_change, changed_files, quality)
+       SELECT overlay(gen_random_uuid()::text PLACING '00' FROM 1)::uuid, 'many ' || n, 'active', i.source, i.format, i.destination, i.schedule, i.schema, i.on_schema_change, i.changed_files, i.quality
+       FROM sluice_control.ingestion i, generate_series(1, 1100) AS n`,
+    );
+    const lost = await scheduled();
+    await forget(lost);
+    deploymentOf(id).paused = true;
+    const { drifts, total } = await reconciliation.look();
+    expect([drifts.length, total]).toEqual([1_002, 1_102]);
+    await plane.reconciler.runOnce();
+    await age();
+    await plane.reconciler.runOnce();
+    expect([deploymentOf(id).paused, deploymentOf(lost)]).toEqual([false, undefined]);
+  });
+});
+
 describe('a control database that lost its rows', () => {
   const alarms = () =>
     plane.sql<{ message: string; facts: object }>(
@@ -401,6 +422,37 @@ describe('a control database that lost its rows', () => {
     ]);
     const { alarm, total } = await reconciliation.look();
     expect([alarm?.reason, alarm?.since, total]).toEqual(['many_removals', expect.any(Date), 50]);
+  });
+
+  it.each([1, 3])('empties nothing when there were only %i either', async (count) => {
+    await Promise.all(Array.from({ length: count }, scheduled));
+    await plane.sql('TRUNCATE sluice_control.ingestion CASCADE');
+    for (let pass = 0; pass < 3; pass += 1) {
+      await plane.reconciler.runOnce();
+      await age();
+    }
+    expect(plane.fake.deployments).toHaveLength(count);
+    expect((await reconciliation.look()).alarm).toMatchObject({ reason: 'many_removals', deployments: count });
+  });
+
+  it('keeps its deployments while new ingestions are made beside them, and until a person has spoken', async () => {
+    const lost = [await scheduled(), await scheduled()];
+    await plane.sql('TRUNCATE sluice_control.ingestion CASCADE');
+    await plane.reconciler.runOnce();
+    await scheduled();
+    await age();
+    for (let pass = 0; pass < 2; pass += 1) await plane.reconciler.runOnce();
+    expect(lost.map(deploymentOf)).not.toContain(undefined);
+    await reconciliation.reconcile({ dryRun: false, force: true });
+    expect(plane.fake.deployments).toHaveLength(1);
+  });
+
+  it('raises no alarm when the last ingestions were deleted by somebody while Prefect was away', async () => {
+    const ids = [await scheduled(), await scheduled()];
+    await plane.sql('INSERT INTO sluice_control.tombstone (ingestion_id) SELECT unnest($1::uuid[])', [ids]);
+    await plane.sql('TRUNCATE sluice_control.ingestion CASCADE');
+    expect((await reconciliation.reconcile({ dryRun: false, force: false })).alarm).toBeNull();
+    expect(plane.fake.deployments).toEqual([]);
   });
 
   it('is believed when a person says so, a few removals at a time', async () => {

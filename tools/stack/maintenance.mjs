@@ -26,11 +26,16 @@ export async function runMaintenance(args, env) {
   });
 }
 
-/** What is not set is taken from the running stack, if there is one. @param {NodeJS.ProcessEnv} env */
+/**
+ * What is not set is taken from the running stack, if there is one; nothing is, where an address is set that is not the stack's: one's database must not
+ * meet another's Prefect.
+ * @param {NodeJS.ProcessEnv} env
+ */
 export async function completed(env) {
   const text = await readFile(join(sluiceHome(env), 'stack.json'), 'utf8').catch(() => null);
   if (text === null) return env;
   const stack = JSON.parse(text);
-  const missing = Object.entries(FROM_STACK).filter(([name]) => !env[name]);
-  return { ...env, ...Object.fromEntries(missing.map(([name, key]) => [name, stack[key]])) };
+  const all = Object.entries(FROM_STACK);
+  if (all.some(([name, key]) => env[name] && env[name] !== stack[key])) return env;
+  return { ...env, ...Object.fromEntries(all.map(([name, key]) => [name, stack[key]])) };
 }

@@ -38,7 +38,8 @@ async function run(command: Command, app: INestApplicationContext, signal: Abort
   }
   await untilUsable(app.get(OrchestrationGateway), signal);
   const reconciliation = app.get(Reconciliation);
-  return (command.dryRun ? dryRun : reconcile)(reconciliation, command.force, print);
+  if (command.dryRun) return dryRun(reconciliation, command.force, print);
+  return reconcile(reconciliation, { force: command.force, signal }, print);
 }
 
 /** The second signal, or one that is not obeyed in time, ends the process. */

@@ -19,8 +19,18 @@ export async function dryRun(reconciliation: Reconciliation, force: boolean, pri
 
 const AGREE = 'The control database and Prefect agree.';
 
+export interface ReconcileOrder {
+  force: boolean;
+  /** Ends it after the pass it is at. */
+  signal: AbortSignal;
+}
+
 /** Passes until nothing is left that the reconciler may do, or nothing more succeeds. */
-export async function reconcile(reconciliation: Reconciliation, force: boolean, print: Print): Promise<ExitCode> {
+export async function reconcile(
+  reconciliation: Reconciliation,
+  { force, signal }: ReconcileOrder,
+  print: Print,
+): Promise<ExitCode> {
   let done = 0;
   for (let idle = 0; ;) {
     const report = await reconciliation.reconcile({ dryRun: false, force });
@@ -28,8 +38,10 @@ export async function reconcile(reconciliation: Reconciliation, force: boolean, 
     done += report.done.length;
     idle = report.done.length > 0 ? 0 : idle + 1;
     const left = report.drifts.filter(isOurs);
-    if (left.length === 0 || idle > IDLE_PASSES) return conclude(report, { done, left: left.length, force }, print);
-    if (report.done.length === 0) await pause(PASS_EVERY_MS);
+    if (signal.aborted) print('It was stopped; run it again: it goes on where it stopped.');
+    if (left.length === 0 || idle > IDLE_PASSES || signal.aborted)
+      return conclude(report, { done, left: left.length, force }, print);
+    if (report.done.length === 0) await pause(PASS_EVERY_MS, undefined, { signal }).catch(() => undefined);
   }
 }
 

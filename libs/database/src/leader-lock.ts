@@ -1,5 +1,9 @@
 import { Client } from 'pg';
 
+/** A leader whose machine has vanished is noticed by the server within about 15 s instead of its own two hours; without effect on Unix sockets. */
+const NOTICE_SOON = `
+SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 2; SET tcp_keepalives_count = 3; SET tcp_user_timeout = 15000`;
+
 /**
  * Leadership by a session advisory lock on a connection of its own: whoever holds it leads, and it is free again as soon as
  * that process or its connection is gone.
@@ -59,6 +63,7 @@ export class LeaderLock {
 }
 
 async function tryLock(client: Client, key: number): Promise<boolean> {
+  await client.query(NOTICE_SOON);
   const { rows } = await client.query<{ held: boolean }>('SELECT pg_try_advisory_lock($1) AS held', [key]);
   return rows[0]?.held === true;
 }

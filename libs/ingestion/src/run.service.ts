@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { type LogLine, OrchestrationGateway } from '@sluice/orchestration-gateway';
 import { saying, SENTENCE } from './faults';
 import { FileHistory } from './file-history';
+import type { Repetition } from './ingestion.service';
 import { ManualRuns } from './manual-runs';
 import { keyAfter, packed, pageLimit, wrongCursor } from './page';
 import { RejectedRows } from './rejected-rows';
@@ -50,11 +51,11 @@ export class RunService {
   }
 
   /**
-   * A new run with the parameters of this one, which has ended. Errors: `RunNotFound`, `RunActive` (this one, or another of its ingestion),
-   * `ValueError` (no deployment), `Conflict`, `OrchestrationUnavailable` (then it will not run).
+   * A new run with the parameters of this one, which has ended; the same for the same `idempotencyKey`. Errors: `RunNotFound`, `RunActive` (this
+   * one, or another of its ingestion), `ValueError` (no deployment), `Conflict`, `OrchestrationUnavailable` (then it will not run).
    */
-  async retryRun(runId: string): Promise<Triggered> {
-    return this.manual.again(await this.reads.find(runId));
+  async retryRun(runId: string, { idempotencyKey }: Repetition = {}): Promise<Triggered> {
+    return this.manual.again(await this.reads.find(runId), idempotencyKey);
   }
 
   /** From Prefect, oldest first; empty before Prefect knows the run. Errors: `RunNotFound`, `ValueError`, `OrchestrationUnavailable`. */

@@ -21,6 +21,7 @@ export interface SluiceStatistics {
   /** Of all runs that ever ended: never falls. */
   endedRuns: EndedRuns[];
   tombstones: { all: number; due: number };
+  /** `givenUp`: within the last day, after at least one attempt. */
   events: { pending: number; givenUp: number };
   /** Those with a limit of age, and those that fail; the ones that have failed most first, at most `SHOWN_INGESTIONS`. */
   watched: WatchedIngestion[];
@@ -66,9 +67,9 @@ SELECT
   (SELECT coalesce(jsonb_agg(to_jsonb(t) ORDER BY trigger, status), '[]') FROM sluice_control.run_total t) AS ended,
   (SELECT jsonb_build_object('all', count(*), 'due', count(*) FILTER (WHERE next_attempt_at <= now()))
     FROM sluice_control.tombstone) AS tombstones,
-  (SELECT jsonb_build_object('pending', count(*) FILTER (WHERE recent), 'givenUp', count(*) FILTER (WHERE NOT recent))
-    FROM (SELECT created_at > now() - make_interval(secs => ${TOLD_WITHIN_SECONDS}) AS recent
-      FROM sluice_control.event WHERE delivered_at IS NULL) e) AS events`;
+  (SELECT jsonb_build_object('pending', count(*) FILTER (WHERE recent), 'givenUp', count(*) FILTER (WHERE NOT recent AND attempts > 0))
+    FROM (SELECT attempts, created_at > now() - make_interval(secs => ${TOLD_WITHIN_SECONDS}) AS recent FROM sluice_control.event
+      WHERE delivered_at IS NULL AND created_at > now() - make_interval(secs => 2 * ${TOLD_WITHIN_SECONDS})) e) AS events`;
 
 const WATCHED = `
 SELECT id, name, consecutive_failures, CASE WHEN ${WATCHED_SQL} THEN ${IS_STALE_SQL} END AS stale,

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
-import { KernelModule, SystemClock, ValueError, readConfig } from '@sluice/kernel';
+import { Conflict, KernelModule, SystemClock, ValueError, readConfig } from '@sluice/kernel';
 import { startFakePrefect, type FakePrefect, type Misbehaviour } from '../../../test/support/fake-prefect';
 import { createGateway } from './create-gateway';
 import { OrchestrationGateway } from './orchestration-gateway';
@@ -180,6 +180,21 @@ describe('the gateway', () => {
     await expect(gateway.removeDeployment(wanted.ingestionId, AbortSignal.timeout(100))).rejects.toMatchObject({
       reason: 'timeout',
     });
+  });
+
+  it('leaves the deployment of another installation alone, whatever it is asked to do with it', async () => {
+    const wanted = spec();
+    const { id } = await gateway.upsertDeployment(wanted);
+    gateway.speakFor(randomUUID());
+    const before = JSON.stringify(fake.deployments);
+    await expect(gateway.removeDeployment(wanted.ingestionId)).resolves.toBeUndefined();
+    const calls = [
+      () => gateway.upsertDeployment({ ...wanted, paused: true }),
+      () => gateway.changeDeployment(id, { ...wanted, paused: true }),
+      () => gateway.setPaused(id, true),
+    ];
+    for (const call of calls) await expect(call()).rejects.toThrow(Conflict);
+    expect(JSON.stringify(fake.deployments)).toBe(before);
   });
 
   it('meets an unknown kind of state with an error, not with a guess', async () => {

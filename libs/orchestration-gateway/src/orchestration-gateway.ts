@@ -48,7 +48,7 @@ export class OrchestrationGateway {
     if (!this.initialized) throw unavailable('not_initialized');
   }
 
-  /** Creates or finds the deployment `ingestion-<id>` (flow, pool, tag `sluice`, description = title, one schedule `main` or none). An ambiguous time-out is resolved by asking once by name. */
+  /** Creates or finds the deployment `ingestion-<id>` (flow, pool, tag `sluice`, description = title, one schedule `main` or none). An ambiguous time-out is resolved by asking once by name. `Conflict`: it is another installation's. */
   async upsertDeployment(spec: DeploymentSpec): Promise<Deployment> {
     const made = await this.parts.deployments.upsert(spec);
     this.parts.nextRuns.forget(made.id);
@@ -60,19 +60,20 @@ export class OrchestrationGateway {
     return this.parts.deployments.find(ingestionId);
   }
 
-  /** Brings title, timetable and paused to `spec` by PATCH (schedule id kept), only where they differ. Returns what it was before. `null`: no such deployment. */
+  /** Brings title, timetable and paused to `spec` by PATCH (schedule id kept), only where they differ. Returns what it was before. `null`: no such deployment. `Conflict`: it is another installation's. */
   async changeDeployment(deploymentId: string, spec: DeploymentSpec): Promise<Deployment | null> {
     return this.#writing(deploymentId, this.parts.deployments.change(deploymentId, spec));
   }
 
-  /** Repeatable. False: no such deployment. */
+  /** Repeatable. False: no such deployment. `Conflict`: it is another installation's. */
   async setPaused(deploymentId: string, paused: boolean): Promise<boolean> {
     return this.#writing(deploymentId, this.parts.deployments.setPaused(deploymentId, paused));
   }
 
-  /** Cancels the active flow runs of the deployment `ingestion-<id>`, then deletes it. Repeatable; none is fine. */
+  /** Cancels the active flow runs of the deployment `ingestion-<id>`, then deletes it. Repeatable; none is fine, and another installation's is left alone. */
   async removeDeployment(ingestionId: string, signal?: AbortSignal): Promise<void> {
-    await removeDeployment(this.parts.prefect, ingestionId, signal);
+    const { installation } = this.parts.deployments;
+    await removeDeployment(this.parts.prefect, { ingestionId, installation }, signal);
   }
 
   /**

@@ -30,7 +30,14 @@ export interface Deployment {
 /** Something of a deployment that is not as its spec says. The field is in Sluice's words. */
 export interface Difference {
   field:
-    'timetable' | 'paused' | 'work_pool' | 'tags' | 'ingestion_id' | 'enforce_parameter_schema' | 'other_schedules';
+    | 'timetable'
+    | 'paused'
+    | 'work_pool'
+    | 'tags'
+    | 'ingestion_id'
+    | 'schedule_parameters'
+    | 'enforce_parameter_schema'
+    | 'other_schedules';
   expected: unknown;
   found: unknown;
 }

@@ -19,7 +19,7 @@ export class EventAnswer {
   facts!: Record<string, unknown>;
   @ShownTime('When it happened.')
   created_at!: string;
-  @Shown('Whether the webhook has it; `off`: none is set. `given_up`: not within a day.', {
+  @Shown('Whether the webhook has it; `off`: none is set, or none was on its day. `given_up`: not within a day.', {
     enum: ['pending', 'delivered', 'given_up', 'off'],
   })
   delivery!: string;

@@ -19,7 +19,7 @@ export class HealthController {
   @Get('livez')
   @ApiOperation({ operationId: 'livez', summary: 'Whether the process lives', description: 'Asks nobody.' })
   @ApiOkResponse({ type: LiveAnswer })
-  @Problems({})
+  @Problems({ 503: null })
   live(): LiveAnswer {
     return { status: 'ok' };
   }

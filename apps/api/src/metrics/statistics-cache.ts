@@ -5,6 +5,8 @@ import { type SluiceStatistics, Statistics } from '@sluice/ingestion';
 const GOOD_FOR_MS = 2_000;
 /** How long a scrape waits for the database, ms. */
 const PATIENCE_MS = 1_000;
+/** When a question is given up and another one may be asked, ms: its connection may have been cut without a word. */
+const GIVEN_UP_MS = 10_000;
 
 /** The statistics for scrapes: one question at a time, however many scrapes there are and however long the database is silent. */
 @Injectable()
@@ -20,7 +22,8 @@ export class StatisticsCache {
   }
 
   private ask(): Promise<SluiceStatistics | null> {
-    const asked = this.statistics.read().catch(() => null);
+    const reading = this.statistics.read().catch(() => null);
+    const asked = within(GIVEN_UP_MS, reading);
     void asked.then(() => setTimeout(() => (this.reading = undefined), GOOD_FOR_MS).unref());
     return asked;
   }

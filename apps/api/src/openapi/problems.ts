@@ -19,13 +19,24 @@ const MEANING = {
 const COME_AGAIN: readonly ProblemStatus[] = [429, 503];
 const RETRY_AFTER = { 'Retry-After': { description: 'Seconds to wait.', schema: { type: 'integer' as const } } };
 
-/** Documents the problems a route can answer; a number takes its usual meaning. 500 is always among them. */
-export function Problems(meanings: Partial<Record<ProblemStatus, true | string>>): MethodDecorator {
-  const all = { ...meanings, 500: true as const };
+const AWAY = 'The control database cannot be used.';
+
+/**
+ * Documents the problems a route can answer; a number takes its usual meaning. 500 is always among them, and so is
+ * 503 unless it is `null`: what asks no database.
+ */
+export function Problems({ 503: unavailable, ...others }: Meanings): MethodDecorator {
+  const all = { ...others, ...(unavailable !== null && { 503: orAway(unavailable) }), 500: true as const };
   const responses = Object.entries(all).map(([status, meaning]) =>
     problem(Number(status) as ProblemStatus, meaning === true ? undefined : meaning),
   );
   return applyDecorators(ApiExtraModels(ProblemSchema), ...responses);
+}
+
+type Meanings = Partial<Record<Exclude<ProblemStatus, 503>, true | string>> & { 503?: true | string | null };
+
+function orAway(meaning: true | string | undefined): string {
+  return meaning === undefined ? AWAY : `${meaning === true ? MEANING[503] : meaning} Or: ${AWAY}`;
 }
 
 /** What every route with a body can answer. */

@@ -33,7 +33,7 @@ export class DriftItemAnswer {
 @ApiSchema({ name: 'DriftAlarm' })
 export class DriftAlarmAnswer {
   @Shown(
-    '`many_removals`: more than 5 and 20 % of the deployments would go. `empty_database`: there is no ingestion at all.',
+    '`many_removals`: suspiciously many of the deployments would go: more than 5 and 20 %, all of them, or any while there is no ingestion. `empty_database`: there is no ingestion at all.',
     {
       enum: ['many_removals', 'empty_database'],
     },
@@ -53,7 +53,9 @@ export class DriftAlarmAnswer {
 
 @ApiSchema({ name: 'Drift' })
 export class DriftAnswer {
-  @Shown('The first 1,000 differences.', { type: [DriftItemAnswer] })
+  @Shown('The first 1,000 differences that the reconciler acts on, then the first 1,000 of the others.', {
+    type: [DriftItemAnswer],
+  })
   items!: DriftItemAnswer[];
   @ShownCount('How many there are.')
   total!: number;

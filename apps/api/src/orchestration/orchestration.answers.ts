@@ -17,7 +17,9 @@ export class OrchestrationStatusAnswer {
   last_probe_at!: string | null;
   @ShownTime('When a probe last succeeded.', NULLABLE)
   last_success_at!: string | null;
-  @Shown('Whether timetables turn into runs; unknown while there is none.', { enum: ['alive', 'dead', 'unknown'] })
+  @Shown('Whether timetables turn into runs; `unknown` until that has been seen, or when Prefect cannot be asked.', {
+    enum: ['alive', 'dead', 'unknown'],
+  })
   scheduler!: string;
   @ShownCount('Workers that take runs now. Without one, runs wait.')
   workers_online!: number;

@@ -11,6 +11,7 @@ export type TransportCode =
   | 'UNSUPPORTED_MEDIA_TYPE'
   | 'TOO_MANY_REQUESTS'
   | 'NOT_READY'
+  | 'DATABASE_UNAVAILABLE'
   | 'ORCHESTRATION_UNHEALTHY'
   | 'INTERNAL_ERROR';
 export type ProblemCode = ErrorCode | TransportCode;
@@ -36,6 +37,7 @@ export const STATUS_OF = {
   ORCHESTRATION_UNAVAILABLE: 503,
   ORCHESTRATION_UNHEALTHY: 503,
   DESTINATION_UNAVAILABLE: 503,
+  DATABASE_UNAVAILABLE: 503,
   NOT_READY: 503,
 } as const satisfies Record<ProblemCode, number>;
 export type ProblemStatus = (typeof STATUS_OF)[ProblemCode];
@@ -61,5 +63,6 @@ export const TITLE_OF = {
   ORCHESTRATION_UNAVAILABLE: 'Orchestration service unavailable',
   ORCHESTRATION_UNHEALTHY: 'Orchestration is not healthy',
   DESTINATION_UNAVAILABLE: 'Destination unavailable',
+  DATABASE_UNAVAILABLE: 'Control database unavailable',
   NOT_READY: 'Not ready',
 } as const satisfies Record<ProblemCode, string>;

@@ -1,4 +1,5 @@
 import { type ArgumentsHost, Catch, type ExceptionFilter, Injectable, Logger } from '@nestjs/common';
+import { isDatabaseOutage } from '@sluice/database';
 import { DomainError } from '@sluice/kernel';
 import type { Request, Response } from 'express';
 import { RouteTable } from '../http/route-table';
@@ -10,6 +11,13 @@ import { transportFault } from './transport-fault';
 const INTERNAL: Fault = {
   code: 'INTERNAL_ERROR',
   detail: 'Something went wrong inside Sluice. Give the request_id to whoever runs it: the log tells what happened.',
+};
+
+const AWAY: Fault = {
+  code: 'DATABASE_UNAVAILABLE',
+  detail:
+    'The control database cannot be used at the moment. Whether a change was made before it went away shows when it is back.',
+  headers: { 'Retry-After': '5' },
 };
 
 /** Whatever is thrown becomes one `application/problem+json`. What nobody foresaw is a 500 without internals, logged with its stack. */
@@ -24,6 +32,7 @@ export class ProblemFilter implements ExceptionFilter {
     const request = host.switchToHttp().getRequest<Request>();
     const response = host.switchToHttp().getResponse<Response>();
     const fault = this.faultOf(error, request);
+    if (fault === AWAY) this.logger.warn(`The control database cannot be used: ${sayingOf(error)}`);
     if (fault.code === 'INTERNAL_ERROR') this.logger.error({ err: error, request_id: request.id }, 'Unexpected error');
     if (response.headersSent) response.destroy();
     else send(response, fault, request.id);
@@ -32,8 +41,15 @@ export class ProblemFilter implements ExceptionFilter {
   private faultOf(error: unknown, request: Request): Fault {
     if (error instanceof DomainError) return domainFault(error);
     if (error instanceof TransportError) return error.fault;
+    if (isDatabaseOutage(error)) return AWAY;
     return transportFault(error, { method: request.method, path: request.path }, this.routes) ?? INTERNAL;
   }
+}
+
+/** An address that resolves to several gives an `AggregateError`, whose message is empty. */
+function sayingOf(error: unknown): string {
+  const { message, code } = error as { message?: string; code?: string };
+  return message || (code ?? String(error));
 }
 
 function send(response: Response, fault: Fault, requestId: unknown): void {

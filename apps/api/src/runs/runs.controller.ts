@@ -1,13 +1,14 @@
 import { Controller, Get, HttpCode, Param, Post, Query, Res } from '@nestjs/common';
-import { ApiAcceptedResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiAcceptedResponse, ApiHeader, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { RunService } from '@sluice/ingestion';
 import type { Response } from 'express';
 import { PageQuery } from '../fields/queries';
 import { RejectedRowPage } from '../history/history.answers';
 import { BASE, pathOf } from '../http/base-path';
+import { IdempotencyKey } from '../http/idempotency-key';
 import { UuidPipe } from '../http/validation';
 import { TriggeredAnswer } from '../ingestions/ingestion.answers';
-import { LOCATION } from '../openapi/headers';
+import { IDEMPOTENCY_KEY, LOCATION } from '../openapi/headers';
 import { Problems } from '../openapi/problems';
 import { LogPage, RunAnswer, RunPage } from './run.answers';
 
@@ -59,6 +60,7 @@ export class RunsController {
     description:
       'A new run with the same parameters and `retry_of`. A refresh is checked as if it were asked for anew.',
   })
+  @ApiHeader(IDEMPOTENCY_KEY)
   @ApiAcceptedResponse({ type: TriggeredAnswer, headers: LOCATION })
   @Problems({
     400: 'The id is none, or the ingestion has no deployment.',
@@ -68,9 +70,10 @@ export class RunsController {
   })
   async retry(
     @Param('run_id', UuidPipe) id: string,
+    @IdempotencyKey() idempotencyKey: string | undefined,
     @Res({ passthrough: true }) response: Response,
   ): Promise<TriggeredAnswer> {
-    const triggered = await this.runs.retryRun(id);
+    const triggered = await this.runs.retryRun(id, { idempotencyKey });
     response.location(pathOf.run(triggered.run_id));
     return TriggeredAnswer.of(triggered);
   }

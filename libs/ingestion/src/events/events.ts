@@ -15,7 +15,8 @@ const INSERT = `INSERT INTO sluice_control.event (id, kind, ingestion_id, messag
 const LIST = `
 SELECT id, kind, ingestion_id, message, facts, created_at, attempts, delivered_at, last_error,
   CASE WHEN delivered_at IS NOT NULL THEN 'delivered' WHEN $6::boolean IS FALSE THEN 'off'
-    WHEN created_at < now() - make_interval(secs => ${TOLD_WITHIN_SECONDS}) THEN 'given_up' ELSE 'pending' END AS delivery
+    WHEN created_at > now() - make_interval(secs => ${TOLD_WITHIN_SECONDS}) THEN 'pending'
+    WHEN attempts > 0 THEN 'given_up' ELSE 'off' END AS delivery
 FROM sluice_control.event
 WHERE ($1::uuid IS NULL OR ingestion_id = $1) AND ($2::text IS NULL OR kind = $2)
   AND ($3::timestamptz IS NULL OR (created_at, id) < ($3, $4::uuid))

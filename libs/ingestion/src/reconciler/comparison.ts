@@ -3,22 +3,30 @@ import { rowsOf } from '@sluice/database';
 import { OrchestrationGateway } from '@sluice/orchestration-gateway';
 import { DataSource } from 'typeorm';
 import { Installation } from '../installation';
-import { type Alarm, alarmOf } from './alarm';
-import { type Drift, GUARDED } from './drift';
+import { type Alarm, type AlarmFacts, alarmOf } from './alarm';
+import { type Drift, GUARDED, isActedOn } from './drift';
 import { DriftingRows } from './drifting-rows';
 import { NeedlessDeployments } from './needless-deployments';
 import { UnfinishedBusiness } from './unfinished-business';
 
-/** So many disagreements are listed; all of them are counted. */
+/** So many disagreements that the reconciler acts on are listed, and so many of those that are left to a person; all of them are counted. */
 export const LISTED = 1_000;
 
 export interface Comparison {
   drifts: Drift[];
   total: number;
+  /** `drifts` holds all that the reconciler acts on. */
+  isWhole: boolean;
   /** How many deployments in Prefect are ours. */
   deployments: number;
   alarm: Alarm | null;
 }
+
+const STATE = `
+SELECT NOT EXISTS (SELECT FROM sluice_control.ingestion) AS empty,
+  EXISTS (SELECT FROM sluice_control.installation WHERE alarm IS NOT NULL) AS "isOn"`;
+
+type State = Pick<AlarmFacts, 'empty' | 'isOn'>;
 
 /** Compares all ingestions with all deployments of ours, in bounded memory. Writes nothing. Errors: `OrchestrationUnavailable`. */
 @Injectable()
@@ -42,18 +50,24 @@ export class WholeComparison {
       tally.deployments += looked;
       tally.add(drifts);
     }
-    const { drifts, total, deployments, removals } = tally;
-    const strangers = deployments === 0 && (await this.isEmpty()) ? (await this.gateway.strangers()).length : 0;
-    return { drifts, total, deployments, alarm: alarmOf({ removals, deployments, strangers }) };
+    const { total, isWhole, deployments, removals } = tally;
+    const drifts = [...tally.actedOn, ...tally.left];
+    const state = await this.state();
+    const strangers = deployments === 0 && state.empty ? (await this.gateway.strangers()).length : 0;
+    return { drifts, total, isWhole, deployments, alarm: alarmOf({ ...state, removals, deployments, strangers }) };
   }
 
-  private async isEmpty(): Promise<boolean> {
-    return (await rowsOf(this.dataSource, 'SELECT 1 FROM sluice_control.ingestion LIMIT 1')).length === 0;
+  private async state(): Promise<State> {
+    const [state] = (await rowsOf<State>(this.dataSource, STATE)) as [State];
+    return state;
   }
 }
 
+/** Each sort has room of its own: what nobody mends must not hide what can be mended. */
 class Tally {
-  readonly drifts: Drift[] = [];
+  readonly actedOn: Drift[] = [];
+  readonly left: Drift[] = [];
+  isWhole = true;
   total = 0;
   deployments = 0;
   removals = 0;
@@ -63,6 +77,9 @@ class Tally {
   add(drifts: readonly Drift[]): void {
     this.total += drifts.length;
     this.removals += drifts.filter((it) => GUARDED.has(it.kind) && !this.forced.has(it.deploymentId ?? '')).length;
-    this.drifts.push(...drifts.slice(0, LISTED - this.drifts.length));
+    const actedOn = drifts.filter(isActedOn);
+    this.isWhole &&= this.actedOn.length + actedOn.length <= LISTED;
+    this.actedOn.push(...actedOn.slice(0, LISTED - this.actedOn.length));
+    this.left.push(...drifts.filter((it) => !isActedOn(it)).slice(0, LISTED - this.left.length));
   }
 }

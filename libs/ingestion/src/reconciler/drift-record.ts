@@ -42,7 +42,7 @@ export class DriftRecord {
   }
 
   /** `force`: a person says that removals may happen, whatever the alarm says. Resolves with a sentence for each thing that is news. */
-  keep({ drifts, total, alarm }: Comparison, force: boolean): Promise<string[]> {
+  keep({ drifts, isWhole, alarm }: Comparison, force: boolean): Promise<string[]> {
     const overruled = force && alarm?.reason === 'many_removals';
     return this.dataSource.transaction(async (tx) => {
       const news = await keepAlarm(tx, overruled ? null : alarm);
@@ -51,7 +51,6 @@ export class DriftRecord {
         drifts.filter(({ kind }) => REPAIRED.has(kind)),
       );
       if (!alarm || overruled) await suspect(tx, of(drifts, 'unscheduled'));
-      const isWhole = total <= LISTED;
       return [...news, ...(await keepOrphans(tx, of(drifts, 'orphan'), { force, isWhole }))];
     });
   }

@@ -41,3 +41,8 @@ export interface Drift {
 export const REPAIRED: ReadonlySet<DriftKind> = new Set(['missing', 'different', 'another_deployment']);
 /** Whose removal is guarded by the alarm. */
 export const GUARDED: ReadonlySet<DriftKind> = new Set(['orphan', 'unscheduled']);
+
+/** The others are a person's. */
+export function isActedOn({ action }: Pick<Drift, 'action'>): boolean {
+  return action !== 'none' && action !== 'backfill';
+}

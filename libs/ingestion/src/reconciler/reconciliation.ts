@@ -8,7 +8,7 @@ import { DriftRepair } from './drift-repair';
 
 export interface DriftReport {
   drifts: Drift[];
-  /** Of which `drifts` are the first 1,000. */
+  /** Of which `drifts` are the first 1,000 that are acted on, and the first 1,000 of the others. */
   total: number;
   /** How many deployments in Prefect are ours. */
   deployments: number;
@@ -54,11 +54,11 @@ export class Reconciliation {
 
   /** `forced`: the only ones that are removed in spite of the alarm; `null`: all are. */
   private async reported(found: Comparison, forced: ReadonlySet<string> | null): Promise<DriftReport> {
-    const { drifts, alarm } = found;
+    const { drifts, total, deployments, alarm } = found;
     const isHeldBack = ({ kind, deploymentId }: Drift) =>
       alarm !== null && forced !== null && GUARDED.has(kind) && !forced.has(deploymentId ?? '');
     return {
-      ...found,
+      ...{ total, deployments },
       drifts: drifts.map((drift) => (isHeldBack(drift) ? { ...drift, action: 'none' } : drift)),
       alarm: alarm && { ...alarm, since: await this.record.alarmSince() },
     };

@@ -48,6 +48,15 @@ describe('what is done to a deployment', () => {
     expect(planFor(now, spec, COMMON).patch?.schedules).toMatchObject([{ active: true, parameters: { note: 'kept' } }]);
   });
 
+  it("takes an ingestion_id from a schedule's own parameters, which would override the deployment's, and leaves the others", () => {
+    const now = aDeployment({ schedules: [{ ...main, parameters: { ingestion_id: OTHER, note: 'kept' } }] });
+    expect(planFor(now, spec, COMMON).patch?.schedules).toMatchObject([{ slug: 'main', parameters: { note: 'kept' } }]);
+    expect(planFor(now, spec, COMMON).patch?.schedules?.[0]?.parameters).toEqual({ note: 'kept' });
+    expect(differencesOf(now, spec, COMMON)).toEqual([
+      { field: 'schedule_parameters', expected: {}, found: { ingestion_id: OTHER } },
+    ]);
+  });
+
   it('without a timetable is the removal of its schedule and no PATCH', () => {
     expect(planFor(aDeployment(), { ...spec, timetable: null }, COMMON)).toEqual({
       ...NOTHING,

@@ -4,6 +4,9 @@ import type { DeploymentCreate, DeploymentUpdate, WireDeployment } from '../pref
 import { deploymentOf } from '../prefect/words';
 import type { DeploymentSpec, Difference, Timetable } from '../types';
 
+/** Parameters of a flow run that are ours to give. */
+const OVERRIDING: ReadonlySet<string> = new Set(['ingestion_id', 'run_id']);
+
 /** What all our deployments have in common. */
 export interface Common {
   pool: string;
@@ -43,6 +46,7 @@ export function differencesOf(now: WireDeployment, spec: DeploymentSpec, common:
     { field: 'work_pool', expected: common.pool, found: now.work_pool_name },
     { field: 'tags', expected: tagsFor(now.tags, common.installation), found: now.tags },
     { field: 'ingestion_id', expected: spec.ingestionId, found: now.parameters['ingestion_id'] ?? null },
+    { field: 'schedule_parameters', expected: {}, found: spec.timetable ? scheduleParameters(now).overriding : {} },
     { field: 'enforce_parameter_schema', expected: false, found: now.enforce_parameter_schema },
     { field: 'other_schedules', expected: [], found: others.map((item) => item.schedule.cron ?? item.id) },
   ];
@@ -62,9 +66,17 @@ function tagsFor(tags: readonly string[], installation: string | null): string[]
 
 function scheduleDifference(now: WireDeployment, wanted: Timetable | null): DeploymentUpdate {
   const { timetable } = deploymentOf(now);
-  if (!wanted || (timetable?.cron === wanted.cron && timetable.timezone === wanted.timezone)) return {};
-  const parameters = now.schedules.find((item) => item.slug === SCHEDULE_SLUG)?.parameters ?? {};
-  return { schedules: [{ ...scheduleFor(wanted), parameters }] };
+  const { overriding, others } = scheduleParameters(now);
+  const isAsWanted = timetable?.cron === wanted?.cron && timetable?.timezone === wanted?.timezone;
+  if (!wanted || (isAsWanted && Object.keys(overriding).length === 0)) return {};
+  return { schedules: [{ ...scheduleFor(wanted), parameters: others }] };
+}
+
+/** The own parameters of our schedule. Those that would take the place of the deployment's must not be there; the others are the operator's. */
+function scheduleParameters(now: WireDeployment) {
+  const own = Object.entries(now.schedules.find((item) => item.slug === SCHEDULE_SLUG)?.parameters ?? {});
+  const [overriding, others] = [true, false].map((is) => own.filter(([name]) => OVERRIDING.has(name) === is));
+  return { overriding: Object.fromEntries(overriding ?? []), others: Object.fromEntries(others ?? []) };
 }
 
 function fieldDifferences(now: WireDeployment, spec: DeploymentSpec, common: Common): DeploymentUpdate {

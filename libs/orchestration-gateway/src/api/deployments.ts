@@ -1,5 +1,5 @@
-import { OrchestrationUnavailable, type OrchestrationReason } from '@sluice/kernel';
-import { TAG, deploymentName, installationTag, isInstallationTag } from '../names';
+import { Conflict, OrchestrationUnavailable, type OrchestrationReason } from '@sluice/kernel';
+import { TAG, deploymentName, installationTag, isInstallationTag, isOfAnother } from '../names';
 import type { Budget } from '../prefect/budget';
 import type { PrefectClient } from '../prefect/client';
 import { unavailable } from '../prefect/failures';
@@ -73,8 +73,12 @@ export class Deployments {
   }
 
   async setPaused(id: string, paused: boolean): Promise<boolean> {
+    const budget = this.prefect.budget();
+    const known = await this.prefect.find(routes.readDeployment(id), budget);
+    if (!known) return false;
+    this.#assertNotOfAnother(known);
     const route = paused ? routes.pauseDeployment(id) : routes.resumeDeployment(id);
-    return (await this.prefect.find(route)) !== null;
+    return (await this.prefect.find(route, budget)) !== null;
   }
 
   get #ours() {
@@ -96,11 +100,19 @@ export class Deployments {
   /** False: the deployment vanished meanwhile. A pause comes first and a resume last, so that no run is planned in between. */
   async #bringTo(known: WireDeployment, spec: DeploymentSpec, budget: Budget): Promise<boolean> {
     const { id } = known;
+    this.#assertNotOfAnother(known);
     const plan = planFor(known, spec, this.#common);
     if (plan.paused && !(await this.prefect.find(routes.pauseDeployment(id), budget))) return false;
     for (const schedule of plan.dropSchedules) await this.prefect.find(routes.removeSchedule(id, schedule), budget);
     if (plan.patch && !(await this.prefect.find(routes.patchDeployment(id, plan.patch), budget))) return false;
     return plan.paused !== false || (await this.prefect.find(routes.resumeDeployment(id), budget)) !== null;
+  }
+
+  #assertNotOfAnother({ name, tags }: WireDeployment): void {
+    if (!isOfAnother(tags, this.installation)) return;
+    throw new Conflict(
+      `Deployment ${name} in Prefect belongs to another Sluice (${tags.filter(isInstallationTag).join(', ')}), so it is left alone. Is this control database a copy? Give it a Prefect of its own.`,
+    );
   }
 
   async #create(spec: DeploymentSpec, budget: Budget): Promise<WireDeployment> {

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { deploymentName } from '../names';
+import { deploymentName, isOfAnother } from '../names';
 import type { Budget } from '../prefect/budget';
 import type { PrefectClient } from '../prefect/client';
 import * as routes from '../prefect/routes';
@@ -14,15 +14,21 @@ const activeRunsOf = (deploymentId: string) => ({
   },
 });
 
-/** Cancels the active flow runs of a deployment, then deletes it. Repeatable: one that is gone is done. */
+/** Which deployment, and in whose name; `null`: nobody tells installations apart. */
+export interface Removal {
+  ingestionId: string;
+  installation: string | null;
+}
+
+/** Cancels the active flow runs of a deployment, then deletes it. Repeatable: one that is gone is done, and so is one of another installation. */
 export async function removeDeployment(
   prefect: PrefectClient,
-  ingestionId: string,
+  { ingestionId, installation }: Removal,
   signal?: AbortSignal,
 ): Promise<void> {
   const budget = prefect.budget(undefined, signal);
   const known = await prefect.find(routes.readDeploymentByName(deploymentName(ingestionId)), budget);
-  if (!known) return;
+  if (!known || isOfAnother(known.tags, installation)) return;
   await cancelActiveRuns(prefect, known.id, budget);
   await prefect.find(routes.removeDeployment(known.id), budget);
 }

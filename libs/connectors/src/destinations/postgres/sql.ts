@@ -12,11 +12,15 @@ export function list(names: readonly string[], prefix = ''): string {
   return names.map((name) => `${prefix}${escapeIdentifier(name)}`).join(', ');
 }
 
-/** `CREATE SCHEMA IF NOT EXISTS` wants the right to create schemas even where there is nothing to create. */
+/**
+ * Looks first: `CREATE SCHEMA IF NOT EXISTS` wants the right to create schemas even where there is nothing to create. Of several that come at once it
+ * fails for all but one, so they wait for each other until the end of the transaction, and look again: in the table, since the name cache is of before.
+ */
 export function createSchemaSql({ schema }: TableName): string {
-  const create = `CREATE SCHEMA IF NOT EXISTS ${escapeIdentifier(schema)}`;
-  const missing = `to_regnamespace(${escapeLiteral(escapeIdentifier(schema))}) IS NULL`;
-  return `DO ${escapeLiteral(`BEGIN IF ${missing} THEN EXECUTE ${escapeLiteral(create)}; END IF; END`)}`;
+  const missing = `NOT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = ${escapeLiteral(schema)})`;
+  const inTurn = `PERFORM ${advisoryLock(`sluice schema ${escapeIdentifier(schema)}`)}`;
+  const create = `IF ${missing} THEN EXECUTE ${escapeLiteral(`CREATE SCHEMA ${escapeIdentifier(schema)}`)}; END IF`;
+  return `DO ${escapeLiteral(`BEGIN IF ${missing} THEN ${inTurn}; ${create}; END IF; END`)}`;
 }
 
 /** A table as Sluice makes it, without its unique index. */
@@ -39,5 +43,9 @@ export function uniqueIndexSql(table: TableName, keys: readonly string[]): strin
 
 /** The server's own lock on what Sluice does to one table, until the end of the transaction. */
 export function tableLockSql(table: TableName, purpose: 'definition' | 'merge'): string {
-  return `SELECT pg_advisory_xact_lock(hashtextextended(${escapeLiteral(`sluice ${purpose} ${nameOf(table)}`)}, 0))`;
+  return `SELECT ${advisoryLock(`sluice ${purpose} ${nameOf(table)}`)}`;
+}
+
+function advisoryLock(name: string): string {
+  return `pg_advisory_xact_lock(hashtextextended(${escapeLiteral(name)}, 0))`;
 }
