@@ -10,7 +10,7 @@ import { bytesOf, compressedRows, contentOf, fixture, sourceFolder, type SourceF
 const ROWS = compressedRows();
 const MIB = 1024 * 1024;
 /** Milliseconds; for tests that read a file some hundred times. */
-const SLOW = 60_000;
+const SLOW = 180_000;
 const ENDINGS = ['gz', 'zst', 'bz2'] as const;
 type Ending = (typeof ENDINGS)[number];
 const NAMES = { gz: 'gzip', zst: 'zstd', bz2: 'bzip2' } as const;

@@ -86,7 +86,7 @@ test('a value of every type that DuckDB writes arrives unchanged, NULLs too', as
       ],
     ]);
   }
-}, 60_000);
+}, 180_000);
 
 test('floating point keeps every bit', async () => {
   await writeParquet(
@@ -177,7 +177,7 @@ test('300,000 rows with strings of all lengths and NULLs everywhere are the same
     `SELECT count(*)::int AS a, sum(n)::text AS b, count(s)::int AS c, sum(d)::text AS d, count(e)::int AS e, md5(string_agg(${line}, '|' ORDER BY n)) AS f FROM t`,
   );
   expect(Object.values(row ?? {})).toEqual(expected[0]);
-}, 60_000);
+}, 180_000);
 
 test('strings of megabytes arrive whole', async () => {
   await writeParquet('a.parquet', `SELECT n, repeat(chr((97 + n)::INTEGER), 3000000) AS s FROM range(12) AS t (n)`);
@@ -186,7 +186,7 @@ test('strings of megabytes arrive whole', async () => {
     `SELECT n::INTEGER, md5(s) FROM read_parquet('${join(plane.folder, 'a.parquet')}') ORDER BY n`,
   );
   expect(await loaded('n::int AS n, md5(s) AS s', 't ORDER BY n')).toEqual(expected);
-}, 60_000);
+}, 180_000);
 
 test('a file of no rows is loaded as such', async () => {
   await writeParquet('a.parquet', `SELECT 1 AS id, 'x' AS name WHERE false`);
