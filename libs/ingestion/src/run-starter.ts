@@ -47,15 +47,20 @@ export class RunStarter {
   /** Errors: `ValueError` (no deployment), `IngestionNotFound`, `RunActive`, `Conflict`, `OrchestrationUnavailable`, those of `assert`. */
   async start(ingestionId: string, request: StartRequest): Promise<Triggered> {
     try {
-      return await this.claims.hold(ingestionId, 'trigger', async (claim) => {
-        assertDeployed(claim.row);
-        await saying(SENTENCE.trigger, () => this.gateway.assertInitialized());
-        return this.toPrefect(claim, await this.inItsPlace(claim.row, request));
-      });
+      return await this.startAlone(ingestionId, request);
     } catch (error) {
       const [run] = error instanceof Conflict ? await this.active.of(ingestionId) : [];
       throw run ? new RunActive(run.id) : error;
     }
+  }
+
+  /** `start` for who tells apart `Conflict` (another operation is under way, whatever runs) and `RunActive` (a run stands in the way). */
+  startAlone(ingestionId: string, request: StartRequest): Promise<Triggered> {
+    return this.claims.hold(ingestionId, 'trigger', async (claim) => {
+      assertDeployed(claim.row);
+      await saying(SENTENCE.trigger, () => this.gateway.assertInitialized());
+      return this.toPrefect(claim, await this.inItsPlace(claim.row, request));
+    });
   }
 
   /** For a queued run whose process died before anybody knew whether Prefect has it; repeatable. Errors: as `start`. */
