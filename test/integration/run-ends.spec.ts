@@ -293,8 +293,19 @@ describe('a run started by hand whose flow run crashed before its process came',
     await watched(step, clock, 15);
     const second = await flowRunOf(run.run_id);
     expect(await plane.recorder.enter(entry(run, second, true))).toMatchObject({ id: run.run_id, status: 'queued' });
-    const late = await plane.recorder.enter(entry(run, run.flow_run_id, false));
-    expect(late.id).not.toBe(run.run_id);
+    const first = (await plane.gateway.readFlowRun(run.flow_run_id))!;
+    const late = { ...entry(run, run.flow_run_id, false), ofItsRun: first.isOfItsRun };
+    expect(await plane.recorder.enter(late)).toMatchObject({ id: run.run_id, taken: true });
+    expect(await plane.sql(`SELECT id FROM sluice_control.run`)).toEqual([{ id: run.run_id }]);
+  });
+
+  it('is another one for a flow run that only bears its parameters', async () => {
+    const run = await crashed();
+    const { clock, step } = lostRuns();
+    await watched(step, clock, 15);
+    const copy = await plane.recorder.enter(entry(run, randomUUID(), false));
+    expect(copy).toMatchObject({ status: 'queued', taken: false });
+    expect(copy.id).not.toBe(run.run_id);
   });
 
   it('is run by the first one if that came before the second, which finds it taken', async () => {
