@@ -144,6 +144,22 @@ describe('a trigger', () => {
     expect(await settle()).toBe(true);
   });
 
+  it('waits for the control database to write down its flow run, and is not answered before', async () => {
+    const { id } = await scheduled();
+    const query = plane.dataSource.query.bind(plane.dataSource);
+    let cuts = 2;
+    const spy = jest.spyOn(plane.dataSource, 'query').mockImplementation((sql: string, ...rest: unknown[]) => {
+      if (!sql.includes('AS never_runs') || cuts-- <= 0) return query(sql, ...(rest as [])) as Promise<never>;
+      return Promise.reject(new Error('Connection terminated unexpectedly'));
+    });
+    const { run_id, flow_run_id } = await plane.ingestions.triggerManualRun(id);
+    expect(await plane.runs.getRun(run_id)).toMatchObject({ flow_run_id });
+    [cuts] = [Infinity];
+    const other = (await scheduled()).id;
+    await expect(plane.ingestions.triggerManualRun(other)).rejects.toThrow('terminated');
+    spy.mockRestore();
+  }, 15_000);
+
   it('that fails marks its run failed, so that it never loads even if the flow run was made', async () => {
     const { id } = await scheduled();
     await plane.fake.misbehave('lost_answer', { route: /create_flow_run/ });

@@ -18,6 +18,7 @@ import { IngestionRemoval } from './ingestion-removal';
 import { Installation } from './installation';
 import { IngestionService } from './ingestion.service';
 import { KeyedStarts } from './keyed-starts';
+import { KnownFlowRuns } from './known-flow-runs';
 import { LoadedData } from './loaded-data';
 import { ManualRuns } from './manual-runs';
 import { NewIngestions } from './new-ingestions';
@@ -73,8 +74,8 @@ const SHARED = [
   ...[CredentialVault, IdempotencyKeys],
 ];
 const RUNS = [
-  ...[RunSettlement, RunGivingUp, RunResubmission, ActiveRuns, RunOverlap, RunStarter],
-  ...[KeyedStarts, RunRecorder, TickCatchUp],
+  ...[RunSettlement, RunGivingUp, RunResubmission, ActiveRuns, RunOverlap, KnownFlowRuns],
+  ...[RunStarter, KeyedStarts, RunRecorder, TickCatchUp],
 ];
 const DATA = [LoadedData, TableSharing, RefreshEstimation];
 const USE_CASES = [
