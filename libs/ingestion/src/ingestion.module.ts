@@ -25,6 +25,7 @@ import { NewIngestions } from './new-ingestions';
 import { OperationClaims } from './operation-claims';
 import { PreviewOrders } from './preview-orders';
 import { ProcessedFile } from './processed-file.entity';
+import { BrokenTicks } from './reconciler/broken-ticks';
 import { WholeComparison } from './reconciler/comparison';
 import { DriftRecord } from './reconciler/drift-record';
 import { DriftRepair } from './reconciler/drift-repair';
@@ -93,7 +94,7 @@ const WATCHING = [Events, Statistics];
 /** In this order: what died is freed, what differs is found, then mended; what there is to tell comes last. */
 const STEPS = [
   ...[ExpiredClaims, FullComparison, SuspectedDrift, DueTombstones, DueOrphans],
-  ...[SilentRuns, LostRuns, OrphanedFlowRuns, UnplannedTicks, StaleMirrors, Housekeeping],
+  ...[SilentRuns, LostRuns, OrphanedFlowRuns, BrokenTicks, UnplannedTicks, StaleMirrors, Housekeeping],
   ...[FailureStreaks, FreshnessWatch, EventDelivery],
 ];
 const PASS = {

@@ -48,6 +48,8 @@ export interface FakeFlowRun {
   auto_scheduled: boolean;
   work_pool_name: string | null;
   expected_start_time: string;
+  /** When it was RUNNING first. */
+  start_time: string | null;
   state_type: StateType;
   state_name: string;
   state: FakeState;
@@ -125,6 +127,7 @@ export function newState(type: StateType, details: Partial<Omit<FakeState, 'type
 
 export function enterState(run: FakeFlowRun, state: FakeState): void {
   run.state = state;
+  if (state.type === 'RUNNING') run.start_time ??= state.timestamp;
   run.state_type = state.type;
   run.state_name = state.name;
 }
