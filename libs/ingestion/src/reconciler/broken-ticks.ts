@@ -9,7 +9,7 @@ import { endOf } from '../run-settlement';
 import { Sightings } from './sightings';
 import type { ReconcilerStep } from './step';
 
-/** Ticks older than this are looked for no more, ms. */
+/** What broke before that is looked for no more, ms. */
 const LOOK_BACK_MS = 3_600_000;
 /** A worker that lost sight of a process says that it crashed: so long it may still enter, ms. */
 const GRACE_MS = 15_000;
@@ -46,7 +46,7 @@ export class BrokenTicks implements ReconcilerStep {
   async run(): Promise<string[]> {
     if (!this.gateway.initialized) return [];
     const now = this.clock.now();
-    const broken = await this.unknown(await this.gateway.brokenTicks(new Date(now.getTime() - LOOK_BACK_MS), now));
+    const broken = await this.unknown(await this.gateway.brokenTicks(new Date(now.getTime() - LOOK_BACK_MS)));
     const ages = this.sightings.look(
       broken.map(({ id, phase }) => [id, phase] as const),
       now.getTime(),

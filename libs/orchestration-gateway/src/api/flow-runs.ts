@@ -76,13 +76,12 @@ export class FlowRuns {
     return this.#all({ state: { type: { any_: CLAIMED } }, tags: { all_: [TAG] } });
   }
 
-  /** Planned from `from` to `until`, both included, and broken before they were RUNNING. Prefect gives an end time only to what has a start time. */
-  brokenTicks(from: Date, until: Date): Promise<FlowRun[]> {
+  /** Whether one was ever RUNNING Prefect does not tell: it gives a start time to all that has ended. */
+  brokenTicks(since: Date): Promise<FlowRun[]> {
     return this.#all({
       state: { type: { any_: BROKEN } },
       tags: { all_: [TAG, PLANNED_TAG] },
-      start_time: { is_null_: true },
-      expected_start_time: { after_: from.toISOString(), before_: until.toISOString() },
+      end_time: { after_: since.toISOString() },
     });
   }
 
