@@ -352,6 +352,42 @@ const contract = (start: () => Promise<Prefect>) => () => {
       ]);
     });
 
+    it('knows whether it is the one that was made for its run', async () => {
+      const { request, flowRunId } = await trigger();
+      const { flowRunId: second } = await gateway.createFlowRun({ ...request, instead: true });
+      const parameters = { ingestion_id: request.ingestionId, run_id: request.runId };
+      const { json } = await call('POST', `/deployments/${request.deploymentId}/create_flow_run`, { parameters });
+      const all = await gateway.readFlowRuns([flowRunId, second, json['id'] as string]);
+      expect([flowRunId, second, json['id'] as string].map((id) => all.get(id)?.isOfItsRun)).toEqual([
+        true,
+        false,
+        false,
+      ]);
+    });
+
+    it('of the timetable that broke is found, whether it was RUNNING or not', async () => {
+      const { deployment } = await create({ timetable: null });
+      const body = { tags: ['sluice', 'auto-scheduled'] };
+      const planned = async () =>
+        (await call('POST', `/deployments/${deployment.id}/create_flow_run`, body)).json['id'] as string;
+      const [crashed, failed, ran, open] = [await planned(), await planned(), await planned(), await planned()];
+      for (const [id, ...types] of [
+        [crashed, 'PENDING', 'CRASHED'],
+        [failed, 'PENDING', 'FAILED'],
+        [ran, 'PENDING', 'RUNNING', 'CRASHED'],
+        [open, 'PENDING'],
+      ] as const)
+        for (const type of types) await propose(id, type);
+      const [now, hour] = [Date.now(), 3_600_000];
+      const ours = async (since: number) =>
+        (await gateway.brokenTicks(new Date(since)))
+          .filter(({ deploymentId }) => deploymentId === deployment.id)
+          .map(({ id }) => id)
+          .sort();
+      expect(await ours(now - hour)).toEqual([crashed, failed, ran].sort());
+      expect(await ours(now + hour)).toEqual([]);
+    });
+
     it('has its log lines in the order they were written', async () => {
       const { flowRunId } = await trigger();
       const runner = session(flowRunId);

@@ -76,6 +76,9 @@ describe('failures in a row', () => {
     const id = await scheduled();
     const { run_id, flow_run_id } = await plane.ingestions.triggerManualRun(id);
     await plane.recorder.start(run_id, randomUUID());
+    await plane.sql(`UPDATE sluice_control.run SET heartbeat_at = now() - interval '30 seconds' WHERE id = $1`, [
+      run_id,
+    ]);
     enterState(
       plane.fake.flowRuns.find((it) => it.id === flow_run_id)!,
       newState('CRASHED'),
@@ -243,12 +246,18 @@ describe('an ingestion that has paused itself', () => {
     expect(deploymentOf(id)).toMatchObject({ paused: true, schedules: [{ schedule: { cron: '15 * * * *' } }] });
   });
 
-  it('becomes a draft without an error when its schedule is removed', async () => {
+  it('becomes a draft without an error when its schedule is removed, and counts anew under the next one', async () => {
     const id = await inError();
     expect(await plane.ingestions.updateIngestion(id, { schedule: null })).toMatchObject({
       status: 'draft',
       error_reason: null,
     });
+    await plane.ingestions.updateIngestion(id, { schedule: DAILY });
+    await plane.reconciler.runOnce();
+    expect(await viewOf(id)).toMatchObject({ status: 'active', metadata: { consecutive_failures: 0 } });
+    await failedInARow(id, 3);
+    await plane.reconciler.runOnce();
+    expect((await eventsOf(id)).map(({ kind }) => kind)).toEqual(['failing', 'paused_by_failures', 'failing']);
   });
 });
 

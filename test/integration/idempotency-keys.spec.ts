@@ -241,7 +241,9 @@ describe('a trigger whose process died', () => {
 
 it('a trigger that stood still while another took over its key starts nothing', async () => {
   const [{ id }, key] = [await scheduled(), aKey()];
-  await plane.ingestions.triggerManualRun(id);
+  const { run_id } = await plane.ingestions.triggerManualRun(id);
+  await plane.recorder.start(run_id, randomUUID());
+  await plane.sql(`UPDATE sluice_control.run SET heartbeat_at = now() - interval '30 seconds' WHERE id = $1`, [run_id]);
   plane.fake.flowRuns.splice(0);
   await plane.fake.misbehave('slow', { route: /^GET \/flow_runs/, ms: 300 });
   plane.fake.requests.length = 0;

@@ -8,6 +8,8 @@ import {
   ValueError,
 } from '@sluice/kernel';
 import type { FileRecord, RunMetrics } from '@sluice/ingestion';
+import { ActiveRuns } from '../../libs/ingestion/src/active-runs';
+import { RunSettlement } from '../../libs/ingestion/src/run-settlement';
 import { anIngestion, DAILY, refusalOf, startControlPlane, until, type ControlPlane } from '../support/control-plane';
 import { enterState, newState } from '../support/fake-prefect';
 
@@ -38,6 +40,9 @@ const file = (path: string, fields: Partial<FileRecord> = {}): FileRecord => ({
 });
 const failed = (path: string, first_error: FileRecord['first_error']) =>
   file(path, { status: 'failed', rows: 0, load_id: null, first_error, attempts: 1 });
+
+const silence = (runId: string) =>
+  plane.sql(`UPDATE sluice_control.run SET heartbeat_at = now() - interval '30 seconds' WHERE id = $1`, [runId]);
 
 async function triggered() {
   const { id } = await scheduled();
@@ -90,17 +95,70 @@ describe('a trigger', () => {
     ['CANCELLED', 'cancelled'],
     ['FAILED', 'failed'],
     ['COMPLETED', 'crashed'],
-  ] as const)('goes on when Prefect says that the active run is %s', async (state, status) => {
+  ] as const)(
+    'goes on when Prefect says that the active run is %s and its process is silent',
+    async (state, status) => {
+      const { id, run_id, flow_run_id } = await triggered();
+      await plane.recorder.start(run_id, randomUUID());
+      await silence(run_id);
+      enterState(flowRun(flow_run_id), newState(state, { message: 'so it went' }));
+      const next = await plane.ingestions.triggerManualRun(id);
+      expect(next.run_id).not.toBe(run_id);
+      expect(await plane.runs.getRun(run_id)).toMatchObject({
+        status,
+        errors: [{ error_type: 'FlowRunEnded', message: expect.stringContaining('Prefect says: so it went') }],
+      });
+    },
+  );
+
+  it('while a process lives that Prefect has lost sight of names its run', async () => {
     const { id, run_id, flow_run_id } = await triggered();
     await plane.recorder.start(run_id, randomUUID());
-    enterState(flowRun(flow_run_id), newState(state, { message: 'so it went' }));
-    const next = await plane.ingestions.triggerManualRun(id);
-    expect(next.run_id).not.toBe(run_id);
-    expect(await plane.runs.getRun(run_id)).toMatchObject({
-      status,
-      errors: [{ error_type: 'FlowRunEnded', message: expect.stringContaining('Prefect says: so it went') }],
-    });
+    enterState(flowRun(flow_run_id), newState('CRASHED'));
+    expect(await refusalOf(plane.ingestions.triggerManualRun(id))).toEqual(new RunActive(run_id));
+    expect((await plane.runs.getRun(run_id)).status).toBe('running');
   });
+
+  it('while a run that crashed before its process came is to get another flow run names that run', async () => {
+    const { id, run_id, flow_run_id } = await triggered();
+    enterState(flowRun(flow_run_id), newState('CRASHED'));
+    expect(await refusalOf(plane.ingestions.triggerManualRun(id))).toEqual(new RunActive(run_id));
+    expect((await plane.runs.getRun(run_id)).status).toBe('queued');
+  });
+
+  it('ends no run that was handed to another flow run, or whose process was heard of, since it was looked at', async () => {
+    const { id, run_id } = await triggered();
+    await plane.recorder.start(run_id, randomUUID());
+    await silence(run_id);
+    const [seen] = await plane.get(ActiveRuns).of(id);
+    const end = { status: 'crashed', because: 'so it went' } as const;
+    const settle = () => plane.get(RunSettlement).settle(seen!, end);
+    await plane.sql(`UPDATE sluice_control.run SET flow_run_id = $2 WHERE id = $1`, [run_id, randomUUID()]);
+    expect(await settle()).toBe(false);
+    await plane.sql(`UPDATE sluice_control.run SET flow_run_id = $2, heartbeat_at = now() WHERE id = $1`, [
+      run_id,
+      seen!.flow_run_id,
+    ]);
+    expect(await settle()).toBe(false);
+    await plane.sql(`UPDATE sluice_control.run SET heartbeat_at = $2 WHERE id = $1`, [run_id, seen!.heartbeat_at]);
+    expect(await settle()).toBe(true);
+  });
+
+  it('waits for the control database to write down its flow run, and is not answered before', async () => {
+    const { id } = await scheduled();
+    const query = plane.dataSource.query.bind(plane.dataSource);
+    let cuts = 2;
+    const spy = jest.spyOn(plane.dataSource, 'query').mockImplementation((sql: string, ...rest: unknown[]) => {
+      if (!sql.includes('AS never_runs') || cuts-- <= 0) return query(sql, ...(rest as [])) as Promise<never>;
+      return Promise.reject(new Error('Connection terminated unexpectedly'));
+    });
+    const { run_id, flow_run_id } = await plane.ingestions.triggerManualRun(id);
+    expect(await plane.runs.getRun(run_id)).toMatchObject({ flow_run_id });
+    [cuts] = [Infinity];
+    const other = (await scheduled()).id;
+    await expect(plane.ingestions.triggerManualRun(other)).rejects.toThrow('terminated');
+    spy.mockRestore();
+  }, 15_000);
 
   it('that fails marks its run failed, so that it never loads even if the flow run was made', async () => {
     const { id } = await scheduled();

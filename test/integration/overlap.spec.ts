@@ -108,6 +108,31 @@ describe('a trigger while a run is active', () => {
     ]);
   });
 
+  it('that replaces runs tells a running one by its row, ends a queued one, and each end adds to the totals once', async () => {
+    const id = await withPolicy('replace');
+    const running = await tick(id);
+    await begin(running.id);
+    const [queued, older, latest] = [await tick(id), await tick(id), await tick(id)];
+    await plane.sql('DELETE FROM sluice_control.run_total');
+    for (const run of [running, queued, running, queued]) await turns.replaced(run.id);
+    await turns.supersedeOlder(latest.id);
+    expect(
+      await plane.sql(
+        `SELECT id, status, cancel_requested_at IS NOT NULL AS asked FROM sluice_control.run WHERE ingestion_id = $1 ORDER BY created_at, id`,
+        [id],
+      ),
+    ).toEqual([
+      { id: running.id, status: 'running', asked: true },
+      { id: queued.id, status: 'cancelled', asked: false },
+      { id: older.id, status: 'cancelled', asked: false },
+      { id: latest.id, status: 'queued', asked: false },
+    ]);
+    expect(await countersOf(id)).toMatchObject({ superseded: 3 });
+    expect(await plane.sql('SELECT trigger, status, runs FROM sluice_control.run_total')).toEqual([
+      { trigger: 'scheduled', status: 'cancelled', runs: '2' },
+    ]);
+  });
+
   it('is refused when Prefect does not cancel the run under replace, and nothing has changed', async () => {
     const id = await withPolicy('replace');
     const first = await trigger(id);

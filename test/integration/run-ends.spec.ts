@@ -4,14 +4,16 @@ import { DatabaseModule } from '@sluice/database';
 import { RunPulse, RunRecorderModule, type StopOrder } from '@sluice/ingestion';
 import { KernelModule, SystemClock } from '@sluice/kernel';
 import { LoadedData } from '../../libs/ingestion/src/loaded-data';
+import { BrokenTicks } from '../../libs/ingestion/src/reconciler/broken-ticks';
 import { LostRuns } from '../../libs/ingestion/src/reconciler/lost-runs';
 import { OrphanedFlowRuns } from '../../libs/ingestion/src/reconciler/orphaned-flow-runs';
 import { SilentRuns } from '../../libs/ingestion/src/reconciler/silent-runs';
 import { RunGivingUp } from '../../libs/ingestion/src/run-giving-up';
 import { RunResubmission } from '../../libs/ingestion/src/run-resubmission';
 import { RunSettlement } from '../../libs/ingestion/src/run-settlement';
-import { anIngestion, startControlPlane, until, type ControlPlane } from '../support/control-plane';
+import { anIngestion, DAILY, startControlPlane, until, type ControlPlane } from '../support/control-plane';
 import { enterState, newState } from '../support/fake-prefect';
+import { plannedRun } from '../support/fake-prefect/flow-runs';
 
 let plane: ControlPlane;
 let data: LoadedData;
@@ -293,8 +295,19 @@ describe('a run started by hand whose flow run crashed before its process came',
     await watched(step, clock, 15);
     const second = await flowRunOf(run.run_id);
     expect(await plane.recorder.enter(entry(run, second, true))).toMatchObject({ id: run.run_id, status: 'queued' });
-    const late = await plane.recorder.enter(entry(run, run.flow_run_id, false));
-    expect(late.id).not.toBe(run.run_id);
+    const first = (await plane.gateway.readFlowRun(run.flow_run_id))!;
+    const late = { ...entry(run, run.flow_run_id, false), ofItsRun: first.isOfItsRun };
+    expect(await plane.recorder.enter(late)).toMatchObject({ id: run.run_id, taken: true });
+    expect(await plane.sql(`SELECT id FROM sluice_control.run`)).toEqual([{ id: run.run_id }]);
+  });
+
+  it('is another one for a flow run that only bears its parameters', async () => {
+    const run = await crashed();
+    const { clock, step } = lostRuns();
+    await watched(step, clock, 15);
+    const copy = await plane.recorder.enter(entry(run, randomUUID(), false));
+    expect(copy).toMatchObject({ status: 'queued', taken: false });
+    expect(copy.id).not.toBe(run.run_id);
   });
 
   it('is run by the first one if that came before the second, which finds it taken', async () => {
@@ -356,6 +369,63 @@ describe('a run started by hand whose flow run crashed before its process came',
     expect((await plane.runs.getRun(run.run_id)).status).toBe('queued');
     await plane.fake.behave();
     expect(await watched(step, clock, 0)).toEqual([expect.stringContaining(`for run ${run.run_id}`)]);
+  });
+});
+
+describe('a tick whose process never came', () => {
+  /** As a worker leaves one that cannot start: the flow run ends, and nobody enters. */
+  async function broken(state: 'CRASHED' | 'FAILED') {
+    const { id } = await plane.ingestions.createIngestion(anIngestion({ schedule: DAILY }));
+    const deployment = plane.fake.deployments.find((it) => it.name === `ingestion-${id}`)!;
+    const made = plannedRun(deployment, new Date(Date.now() - 60_000));
+    plane.fake.flowRuns.push(made);
+    enterState(made, newState(state, { message: 'exited with status code 2' }));
+    return { id, made };
+  }
+  function brokenTicks() {
+    const clock = new PassingClock();
+    return { clock, step: new BrokenTicks(plane.dataSource, plane.gateway, clock) };
+  }
+
+  it.each(['CRASHED', 'FAILED'] as const)('and that is %s becomes a crashed run, once, which counts', async (state) => {
+    const { id, made } = await broken(state);
+    const { clock, step } = brokenTicks();
+    expect(await watched(step, clock, 10)).toEqual([]);
+    expect(await watched(step, clock, 60)).toHaveLength(1);
+    expect(await watched(brokenTicks().step, clock, 60)).toEqual([]);
+    expect((await plane.runs.listRuns(id)).items).toMatchObject([
+      {
+        ...{ trigger: 'scheduled', status: 'crashed', flow_run_id: made.id, started_at: null },
+        planned_at: new Date(made.expected_start_time),
+        errors: [{ error_type: 'FlowRunEnded', message: expect.stringContaining('status code 2') as string }],
+      },
+    ]);
+    expect((await plane.ingestions.getIngestion(id)).metadata.consecutive_failures).toBe(1);
+  });
+
+  it('is recorded once by many leaders at once', async () => {
+    const { id } = await broken('CRASHED');
+    await Promise.all(
+      Array.from({ length: 5 }, () => {
+        const { clock, step } = brokenTicks();
+        return watched(step, clock, 30);
+      }),
+    );
+    expect((await plane.runs.listRuns(id)).items).toHaveLength(1);
+    expect((await plane.ingestions.getIngestion(id)).metadata.consecutive_failures).toBe(1);
+  });
+
+  it('is nothing when its process has come, or when its ingestion is not ours', async () => {
+    const { id, made } = await broken('CRASHED');
+    const plannedAt = new Date(made.expected_start_time);
+    await plane.recorder.enter({ ingestionId: id, flowRunId: made.id, runId: null, scheduled: true, plannedAt });
+    const { made: foreign } = await broken('CRASHED');
+    foreign.parameters = { ingestion_id: randomUUID() };
+    const { made: nameless } = await broken('CRASHED');
+    nameless.parameters = { ingestion_id: 'x' };
+    const { clock, step } = brokenTicks();
+    expect(await watched(step, clock, 60)).toEqual([]);
+    expect(await plane.sql('SELECT status FROM sluice_control.run')).toEqual([{ status: 'queued' }]);
   });
 });
 

@@ -1,3 +1,4 @@
+import { UnplannedTicks } from '../../libs/ingestion/src/reconciler/unplanned-ticks';
 import { anIngestion, startControlPlane, until, type ControlPlane } from '../support/control-plane';
 import { plannedRun } from '../support/fake-prefect/flow-runs';
 
@@ -107,8 +108,45 @@ describe('ticks that Prefect never planned', () => {
     await plane.reconciler.runOnce();
     expect(await countersOf(id)).toEqual({ missed: 0, superseded: 0, overlap_skipped: 0 });
     await plane.fake.behave();
-    await until(async () => (await plane.reconciler.runOnce()).length > 0, 10_000);
+    await until(async () => {
+      await plane.reconciler.runOnce();
+      return (await runsOf(id))[0]?.status === 'queued';
+    }, 10_000);
     expect((await runsOf(id)).map((run) => run.status)).toEqual(['queued', 'failed']);
+  });
+
+  it('of others are accounted for though one has a schedule that nobody can read, or lost its deployment', async () => {
+    const [unreadable, lost, sound] = (await Promise.all([afterOutage(12), afterOutage(12), afterOutage(12)])).sort();
+    plane.fake.flowRuns.length = 0;
+    await plane.sql(
+      `UPDATE sluice_control.ingestion SET schedule = schedule || '{"cron_expression": "61 * * * *"}' WHERE id = $1`,
+      [unreadable],
+    );
+    const deployment = plane.fake.deployments.findIndex((it) => it.name === `ingestion-${lost}`);
+    plane.fake.deployments.splice(deployment, 1);
+    const step = plane.get(UnplannedTicks);
+    await step.run();
+    expect(await runsOf(sound!)).toMatchObject([{ status: 'queued' }]);
+    await step.run();
+    expect(await runsOf(lost!)).toMatchObject([{ status: 'failed' }]);
+    await until(async () => {
+      await plane.reconciler.runOnce();
+      return (await runsOf(lost!))[0]!.status === 'queued';
+    });
+    expect(await runsOf(lost!)).toHaveLength(2);
+  });
+
+  it('wait while another operation on the ingestion is under way, though a run is active', async () => {
+    const id = await afterOutage(12);
+    await plane.ingestions.triggerManualRun(id);
+    const before = await watermark(id);
+    await plane.sql(
+      `UPDATE sluice_control.ingestion SET operation = 'update', operation_id = gen_random_uuid(), operation_expires_at = now() + interval '1 minute' WHERE id = $1`,
+      [id],
+    );
+    await plane.reconciler.runOnce();
+    expect(await countersOf(id)).toEqual({ missed: 0, superseded: 0, overlap_skipped: 0 });
+    expect(await watermark(id)).toEqual(before);
   });
 
   it('are left out while a run is active, and counted so', async () => {

@@ -64,6 +64,7 @@ export class FlowRunExecution {
       scheduled: flowRun.scheduledByTimetable,
       plannedAt: flowRun.scheduledByTimetable ? flowRun.expectedStartAt : null,
       instead: flowRun.isInstead,
+      ofItsRun: flowRun.isOfItsRun,
     });
     if (run.taken) return this.finish('cancelled', `Run ${run.id} is executed by another flow run.`);
     if (run.status !== 'queued' && run.status !== 'running')

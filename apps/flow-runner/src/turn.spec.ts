@@ -17,8 +17,10 @@ const MINUTE = 60_000;
 const clock = new SystemClock();
 /** The run that has the lease; loading itself is not looked at here. */
 let holder: string | null = null;
+/** How often the destination cannot be asked who has the lease. */
+let unasked = 0;
 beforeEach(() => {
-  holder = null;
+  [holder, unasked] = [null, 0];
 });
 
 async function minutely(policies: object): Promise<string> {
@@ -37,6 +39,12 @@ function lateTicks(id: string, count: number): string[] {
   return runs.map((run) => run.id);
 }
 
+function busyWith(): Promise<string | null> {
+  if (unasked === 0) return Promise.resolve(holder);
+  unasked -= 1;
+  return Promise.reject(new Error('The destination is away.'));
+}
+
 /** What a process does with a flow run until it knows whether it loads. Its end is told to Prefect, as `FlowRunExecution` does. */
 async function process(id: string, flowRunId: string, signal = new AbortController().signal): Promise<Taken> {
   const session = sessionOf(plane.config, flowRunId);
@@ -44,7 +52,7 @@ async function process(id: string, flowRunId: string, signal = new AbortControll
     const flowRun = (await session.read())!;
     const entry = { ingestionId: id, flowRunId, runId: null, scheduled: true, plannedAt: flowRun.expectedStartAt };
     const { id: runId } = await plane.recorder.enter(entry);
-    const orchestrator = { busyWith: () => Promise.resolve(holder) } as unknown as BatchOrchestrator;
+    const orchestrator = { busyWith } as unknown as BatchOrchestrator;
     const turn = new RunTurn(session, new RunTurns(plane.dataSource), orchestrator, clock);
     const taken = await turn.take({ runId, ingestionId: id, flowRun, signal });
     if (taken.kind === 'load') holder = runId;
@@ -127,6 +135,33 @@ describe('ticks that meet a run', () => {
     setTimeout(() => (holder = null), 700);
     expect(await taken).toEqual({ kind: 'load' });
   });
+
+  it('ask again when the destination cannot say who has the lease', async () => {
+    const id = await minutely({ overlap_policy: 'queue_one' });
+    const runId = await active(id);
+    unasked = 2;
+    const taken = process(id, lateTicks(id, 1)[0]!);
+    await until(
+      async () =>
+        (await plane.sql(`SELECT FROM sluice_control.run WHERE place = 'waiting' AND ingestion_id = $1`, [id])).length >
+        0,
+    );
+    expect(unasked).toBe(0);
+    await plane.sql(`UPDATE sluice_control.run SET status = 'success', ended_at = now() WHERE id = $1`, [runId]);
+    holder = null;
+    expect(await taken).toEqual({ kind: 'load' });
+  });
+
+  it('are given back when it cannot say for long, and load when there is nobody to wait for', async () => {
+    const [met, alone] = [
+      await minutely({ overlap_policy: 'queue_one' }),
+      await minutely({ overlap_policy: 'queue_one' }),
+    ];
+    await active(met);
+    unasked = 1_000;
+    const taken = await Promise.all([met, alone].map((id) => process(id, lateTicks(id, 1)[0]!)));
+    expect(taken).toEqual([{ kind: 'given-back' }, { kind: 'load' }]);
+  }, 20_000);
 
   it('whose process is gone without a lease load at once', async () => {
     const id = await minutely({ overlap_policy: 'skip' });

@@ -28,6 +28,8 @@ interface Waiter {
 }
 
 const LOAD: Taken = { kind: 'load' };
+/** The destination cannot be asked who loads. */
+const UNKNOWN = Symbol('unknown');
 const over = (outcome: FlowRunOutcome, why: string): Taken => ({ kind: 'over', outcome, why });
 
 /** Decides before a run begins whether it is its turn: what becomes of late ticks (`missed_runs`) and of runs that meet others (`overlap_policy`). */
@@ -84,22 +86,33 @@ export class RunTurn {
       const turn = await this.turns.look(waiter.runId);
       if (turn?.status !== 'queued') return ended(turn);
       const taken = await this.step(waiter, turn);
-      if (taken !== null) return taken;
+      if (taken !== null && taken !== UNKNOWN) return taken;
       const waited = this.clock.now().getTime() - since;
-      if (waited > patience(turn)) return this.giveBack(waiter, turn);
+      if (waited > patience(turn)) return taken === UNKNOWN ? this.unasked(waiter, turn) : this.giveBack(waiter, turn);
       await this.clock.sleep(LOOK_MS, waiter.signal).catch(() => undefined);
     }
   }
 
   /** `null`: not yet. */
-  private async step(waiter: Waiter, turn: Turn): Promise<Taken | null> {
+  private async step(waiter: Waiter, turn: Turn): Promise<Taken | null | typeof UNKNOWN> {
     const { runId } = waiter;
     if (turn.planned_at && isStopped(turn)) return this.leave(runId, 'cancelled', null, 'paused');
-    const holder = turn.ahead === null ? await this.orchestrator.busyWith(waiter.ingestionId) : null;
+    const holder = turn.ahead === null ? await this.holder(waiter.ingestionId) : null;
+    if (holder === UNKNOWN) return UNKNOWN;
     const ahead = turn.ahead ?? (holder === runId ? null : holder);
     if (ahead === null) return (await this.turns.takeNext(runId)) ? LOAD : null;
     if (turn.place !== null || !(await this.turns.isActive(ahead))) return null;
     return this.overlap(waiter, turn, ahead);
+  }
+
+  private holder(ingestionId: string): Promise<string | null | typeof UNKNOWN> {
+    return this.orchestrator.busyWith(ingestionId).catch(() => UNKNOWN);
+  }
+
+  /** Then our own rows count: with no other active run it begins, and says itself that the destination is away. */
+  private async unasked(waiter: Waiter, turn: Turn): Promise<Taken> {
+    if (await this.turns.hasOther(waiter.runId)) return this.giveBack(waiter, turn);
+    return (await this.turns.takeNext(waiter.runId)) ? LOAD : this.giveBack(waiter, turn);
   }
 
   private async overlap(waiter: Waiter, turn: Turn, ahead: string): Promise<Taken | null> {

@@ -53,9 +53,9 @@ export class BatchOrchestrator {
     return this.claimed(request, tally, began.session);
   }
 
-  /** The run that loads for this ingestion now; `null` also when the destination cannot be asked: the run itself will say so. */
+  /** The run that loads for this ingestion now; `null`: none. Errors: `DestinationError` within some 10 s. */
   busyWith(ingestionId: string): Promise<string | null> {
-    return this.destination.busyWith(ingestionId).catch(() => null);
+    return this.destination.busyWith(ingestionId);
   }
 
   /** The lease is kept until the end of the run is written: whoever gets it later may take a `running` row for one left behind. */

@@ -9,11 +9,15 @@ const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 5_000;
 
 /**
- * Repeats a call while the database is away, with growing pauses, for `PATIENCE_MS`; then, and for any other fault, raises what it met.
+ * Repeats a call while the database is away, with growing pauses, for `patienceMs`; then, and for any other fault, raises what it met.
  * `again`: an earlier try failed, and may have done its work before its answer was lost. A try given up may still do it later: only for what can be repeated.
  */
-export async function patiently<T>(clock: Clock, call: (again: boolean) => Promise<T>): Promise<T> {
-  const until = clock.now().getTime() + PATIENCE_MS;
+export async function patiently<T>(
+  clock: Clock,
+  call: (again: boolean) => Promise<T>,
+  patienceMs = PATIENCE_MS,
+): Promise<T> {
+  const until = clock.now().getTime() + patienceMs;
   for (let pause = FIRST_PAUSE_MS, again = false; ; pause = Math.min(2 * pause, LONGEST_PAUSE_MS), again = true) {
     try {
       return await answered(call(again));

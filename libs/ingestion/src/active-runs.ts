@@ -4,16 +4,20 @@ import { rowsOf } from '@sluice/database';
 import { DataSource } from 'typeorm';
 import { CLAIM_SECONDS } from './operation-claims';
 import type { RunRow } from './run.entity';
-import { type ActiveRun, RunSettlement } from './run-settlement';
+import { isPromised } from './run-resubmission';
+import { type ActiveRun, ALIVE_SECONDS, type FoundEnded, RunSettlement } from './run-settlement';
 
 const ACTIVE = `
-SELECT id, flow_run_id, status, place, created_at < now() - make_interval(secs => $2) AS forgotten
+SELECT id, flow_run_id, status, place, trigger, heartbeat_at, created_at < now() - make_interval(secs => $2) AS forgotten,
+  heartbeat_at IS NOT NULL OR status = 'running' AS entered,
+  coalesce(heartbeat_at >= now() - make_interval(secs => $3), false) AS alive
 FROM sluice_control.run WHERE ingestion_id = $1 AND status IN ('queued', 'running') ORDER BY created_at, id`;
 
 const NEVER_SENT = { status: 'failed', because: 'It was never handed to Prefect.' } as const;
 
-/** `forgotten`: the API died before it was handed to Prefect. */
-export type ActiveRow = ActiveRun & Pick<RunRow, 'place'> & { forgotten: boolean };
+/** `forgotten`: the API died before it was handed to Prefect. `entered`: its process has come. `alive`: that was heard of a moment ago. */
+export type ActiveRow = ActiveRun &
+  Pick<RunRow, 'place' | 'trigger'> & { forgotten: boolean; entered: boolean; alive: boolean };
 
 /** The runs of an ingestion that stand in the way of what it is to do next. */
 @Injectable()
@@ -24,7 +28,8 @@ export class ActiveRuns {
   ) {}
 
   /**
-   * Oldest first. Runs that have ended in Prefect without their process saying so do not count, and are ended here.
+   * Oldest first. Runs that have ended in Prefect without their process saying so do not count, and are ended here: unless that process is heard of,
+   * or another flow run is to be made for them (`RunResubmission`).
    * Errors: `OrchestrationUnavailable`.
    */
   async unended(ingestionId: string): Promise<ActiveRow[]> {
@@ -45,14 +50,24 @@ export class ActiveRuns {
   }
 
   of(ingestionId: string): Promise<ActiveRow[]> {
-    return rowsOf(this.dataSource, ACTIVE, [ingestionId, CLAIM_SECONDS]);
+    return rowsOf(this.dataSource, ACTIVE, [ingestionId, CLAIM_SECONDS, ALIVE_SECONDS]);
   }
 
   private async hasEnded(run: ActiveRow): Promise<boolean> {
     if (!run.flow_run_id) return run.forgotten && this.settlement.settle(run, NEVER_SENT);
+    if (run.alive) return false;
     const end = await this.settlement.findEnded(run.flow_run_id);
-    if (!end) return false;
-    await this.settlement.settle(run, end);
-    return true;
+    if (!end || isResubmitted(run, end)) return false;
+    return (await this.settlement.settle(run, end)) || !(await this.isActive(run.id));
   }
+
+  private async isActive(runId: string): Promise<boolean> {
+    const sql = `SELECT FROM sluice_control.run WHERE id = $1 AND status IN ('queued', 'running')`;
+    return (await rowsOf(this.dataSource, sql, [runId])).length > 0;
+  }
+}
+
+/** `LostRuns` has its word: it makes another flow run, or ends it when that has crashed too. */
+function isResubmitted(run: ActiveRow, { status }: FoundEnded): boolean {
+  return !run.entered && isPromised(run) && status === 'crashed';
 }

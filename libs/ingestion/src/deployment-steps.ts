@@ -18,6 +18,9 @@ function standsStill({ status }: Pick<IngestionRow, 'status'>): boolean {
   return status === 'paused' || status === 'error';
 }
 
+/** A streak of failures ends with the timetable it came under. */
+const COUNTED_ANEW = { consecutive_failures: 0, failing_warned: false } as const;
+
 /** What the deployment of this row should be. */
 export function deploymentSpec(row: Pick<IngestionRow, 'id' | 'name' | 'status' | 'schedule'>): DeploymentSpec {
   const timetable = row.schedule && timetableOf(row.schedule);
@@ -56,6 +59,7 @@ export class DeploymentSteps {
     return {
       apply: async () => ({
         ...(await this.created(next)),
+        ...COUNTED_ANEW,
         ...(next.status === 'paused' ? { status: 'paused' } : { status: 'active', fresh_at: new Date() }),
       }),
       undo: () => this.gateway.removeDeployment(next.id),
@@ -80,7 +84,7 @@ export class DeploymentSteps {
     return {
       apply: async () => {
         await this.gateway.setPaused(deploymentId, true);
-        return { prefect_deployment_id: null, status: 'draft', error_reason: null };
+        return { prefect_deployment_id: null, status: 'draft', error_reason: null, ...COUNTED_ANEW };
       },
       undo: () => this.gateway.setPaused(deploymentId, standsStill(row)),
       afterwards: () => this.gateway.removeDeployment(row.id),

@@ -18,12 +18,14 @@ import { IngestionRemoval } from './ingestion-removal';
 import { Installation } from './installation';
 import { IngestionService } from './ingestion.service';
 import { KeyedStarts } from './keyed-starts';
+import { KnownFlowRuns } from './known-flow-runs';
 import { LoadedData } from './loaded-data';
 import { ManualRuns } from './manual-runs';
 import { NewIngestions } from './new-ingestions';
 import { OperationClaims } from './operation-claims';
 import { PreviewOrders } from './preview-orders';
 import { ProcessedFile } from './processed-file.entity';
+import { BrokenTicks } from './reconciler/broken-ticks';
 import { WholeComparison } from './reconciler/comparison';
 import { DriftRecord } from './reconciler/drift-record';
 import { DriftRepair } from './reconciler/drift-repair';
@@ -73,8 +75,8 @@ const SHARED = [
   ...[CredentialVault, IdempotencyKeys],
 ];
 const RUNS = [
-  ...[RunSettlement, RunGivingUp, RunResubmission, ActiveRuns, RunOverlap, RunStarter],
-  ...[KeyedStarts, RunRecorder, TickCatchUp],
+  ...[RunSettlement, RunGivingUp, RunResubmission, ActiveRuns, RunOverlap, KnownFlowRuns],
+  ...[RunStarter, KeyedStarts, RunRecorder, TickCatchUp],
 ];
 const DATA = [LoadedData, TableSharing, RefreshEstimation];
 const USE_CASES = [
@@ -92,7 +94,7 @@ const WATCHING = [Events, Statistics];
 /** In this order: what died is freed, what differs is found, then mended; what there is to tell comes last. */
 const STEPS = [
   ...[ExpiredClaims, FullComparison, SuspectedDrift, DueTombstones, DueOrphans],
-  ...[SilentRuns, LostRuns, OrphanedFlowRuns, UnplannedTicks, StaleMirrors, Housekeeping],
+  ...[SilentRuns, LostRuns, OrphanedFlowRuns, BrokenTicks, UnplannedTicks, StaleMirrors, Housekeeping],
   ...[FailureStreaks, FreshnessWatch, EventDelivery],
 ];
 const PASS = {

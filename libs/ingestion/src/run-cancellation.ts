@@ -45,12 +45,12 @@ export class RunCancellation {
     return moveRun(this.dataSource, run.id, { from: 'queued', to: 'cancelled', errors });
   }
 
-  /** Nothing to do while its process has it: it sees CANCELLING. A run whose process is gone is ended on Prefect's word. */
+  /** Nothing to do while its process has it: it sees CANCELLING, or its row. A run whose process is gone is ended on Prefect's word. */
   private async endRunning(run: RunRow, phase: FlowRunPhase | null): Promise<void> {
     const end = run.flow_run_id ? endOf(phase, null) : null;
     if (!end) return;
-    await this.settlement.settle({ ...run, status: 'running' }, end);
-    if (end.status !== 'cancelled') throw ended(run, end.status);
+    const settled = await this.settlement.settle({ ...run, status: 'running' }, end);
+    if (settled && end.status !== 'cancelled') throw ended(run, end.status);
   }
 }
 

@@ -22,19 +22,18 @@ export const COUNT_STREAK = `
   FROM ended WHERE i.id = ended.ingestion_id
     AND ended.status IN ('success', 'partial', 'failed', 'crashed') AND NOT ${SAYS_NOTHING}`;
 
-const METRIC = (name: string) => `coalesce((ended.metrics->>'${name}')::numeric, 0)`;
+const METRIC = (name: string) => `coalesce(sum((ended.metrics->>'${name}')::numeric), 0)`;
 const SECONDS = `extract(epoch FROM ended.ended_at - ended.started_at)::float8`;
-const BOUNDS = `unnest('{${DURATION_BOUNDS.join(',')}}'::float8[]) WITH ORDINALITY AS bound (seconds, place)`;
+const BUCKETS = DURATION_BOUNDS.map((bound) => `count(*) FILTER (WHERE ${SECONDS} <= '${bound}'::float8)`);
 
 export const ADD_TO_TOTALS = `
   INSERT INTO sluice_control.run_total AS known
     (trigger, status, runs, rows_ingested, rows_rejected, bytes_read, seconds, buckets)
-  SELECT ended.trigger, ended.status, 1, ${METRIC('rows_ingested')}, ${METRIC('rows_rejected')}, ${METRIC('bytes_read')},
-    coalesce(${SECONDS}, 0),
-    ARRAY(SELECT coalesce(${SECONDS} <= bound.seconds, false)::integer::bigint FROM ${BOUNDS} ORDER BY place)
-  FROM ended
+  SELECT ended.trigger, ended.status, count(*), ${METRIC('rows_ingested')}, ${METRIC('rows_rejected')}, ${METRIC('bytes_read')},
+    coalesce(sum(${SECONDS}), 0), ARRAY[${BUCKETS.join(', ')}]
+  FROM ended GROUP BY ended.trigger, ended.status
   ON CONFLICT (trigger, status) DO UPDATE SET
-    runs = known.runs + 1,
+    runs = known.runs + excluded.runs,
     rows_ingested = known.rows_ingested + excluded.rows_ingested,
     rows_rejected = known.rows_rejected + excluded.rows_rejected,
     bytes_read = known.bytes_read + excluded.bytes_read,

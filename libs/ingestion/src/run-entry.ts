@@ -15,6 +15,8 @@ export interface Entry {
   plannedAt?: Date | null;
   /** It was made in place of a flow run that crashed before its process entered; default false. */
   instead?: boolean;
+  /** It was made for the run it names, and does not bear its parameters as a copy; default false. */
+  ofItsRun?: boolean;
 }
 
 export interface Entered {
@@ -33,7 +35,7 @@ export async function enterRun(sql: SqlRunner, entry: Entry): Promise<Entered> {
   const named = entry.runId ? await claimNamed(sql, entry, entry.runId) : null;
   const found = (await newestOf(sql, entry)) ?? named;
   if (found && !runsAgain(found)) return entered(found);
-  const elsewhere = !found && entry.instead ? await namedRun(sql, entry) : null;
+  const elsewhere = !found && (entry.instead || entry.ofItsRun) ? await namedRun(sql, entry) : null;
   if (elsewhere) return { ...entered(elsewhere), taken: true };
   await insert(sql, entry, found ? 'retry' : entry.scheduled ? 'scheduled' : 'manual', found);
   const made = await newestOf(sql, entry);
@@ -73,7 +75,7 @@ async function claimNamed(sql: SqlRunner, entry: Entry, runId: string): Promise<
   return row ?? null;
 }
 
-/** The run this flow run was made for, but which the first one's process has after all, or which has ended. */
+/** The run this flow run was made for, but which the other one's process has by now, or which has ended. */
 async function namedRun(sql: SqlRunner, { runId, ingestionId }: Entry): Promise<Found | null> {
   const statement = `SELECT id, status, started_at, parameters FROM sluice_control.run WHERE id = $1 AND ingestion_id = $2`;
   return (await rowsOf<Found>(sql, statement, [runId, ingestionId]))[0] ?? null;

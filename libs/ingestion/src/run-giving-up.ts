@@ -36,7 +36,7 @@ export class RunGivingUp {
   async giveUp(run: SilentRun, status: 'crashed' | 'cancelled', because: string): Promise<boolean> {
     if (run.status === 'running') await this.fence(run);
     const errors = [runError(status === 'cancelled' ? 'Cancelled' : 'ProcessLost', `${because} ${NEXT}`, true)];
-    const move = { from: run.status, to: status, errors, heartbeat: run.heartbeat_at };
+    const move = { from: run.status, to: status, errors, seen: run };
     if (!(await moveRun(this.dataSource, run.id, move))) return false;
     await this.tellPrefect(run, status, because);
     return true;

@@ -1,5 +1,6 @@
 import { rowsOf, type SqlRunner } from '@sluice/database';
 import { ADD_TO_TOTALS, COUNT_STREAK } from './run-counts';
+import type { RunRow } from './run.entity';
 import { storedJson } from './stored-json';
 import { NEXT_RUN_STATUS, type RunError, type RunMetrics, type RunParameters, type RunStatus } from './types';
 
@@ -23,8 +24,8 @@ export interface RunMove {
   to: RunStatus;
   /** Only if this process still runs it; for `running` the process that begins to. */
   executor?: string;
-  /** Only if its process has not been heard of since then. */
-  heartbeat?: Date;
+  /** Only if it still belongs to this flow run and its process has not been heard of since then. */
+  seen?: Pick<RunRow, 'flow_run_id' | 'heartbeat_at'>;
   metrics?: RunMetrics;
   errors?: readonly RunError[];
 }
@@ -46,7 +47,7 @@ const CHANGED = `status = $3,
   metrics    = coalesce($5::jsonb, metrics),
   errors     = coalesce($6::jsonb, errors)`;
 const STILL_SO = `status = $2 AND ($4::uuid IS NULL OR $3 = 'running' OR executor = $4::uuid)
-  AND ($7::timestamptz IS NULL OR heartbeat_at = $7)`;
+  AND (NOT $7::boolean OR flow_run_id IS NOT DISTINCT FROM $8::uuid AND heartbeat_at IS NOT DISTINCT FROM $9::timestamptz)`;
 
 const MOVE = `UPDATE sluice_control.run SET ${CHANGED} WHERE id = $1 AND ${STILL_SO} RETURNING id`;
 
@@ -61,12 +62,13 @@ WITH owner AS (
 ), streak AS (${COUNT_STREAK}), total AS (${ADD_TO_TOTALS})
 SELECT id FROM ended`;
 
-/** Moves a run on by compare-and-set; its end is counted in the same statement. False: its status or its executor is another one by now, somebody else was first. */
+/** Moves a run on by compare-and-set; its end is counted in the same statement. False: it is no longer as the move expects, somebody else was first. */
 export async function moveRun(sql: SqlRunner, id: string, move: RunMove): Promise<boolean> {
   if (!mayFollow(move.from, move.to)) throw new Error(`A run cannot go from ${move.from} to ${move.to}.`);
-  const { executor = null, heartbeat = null, metrics, errors } = move;
+  const { executor = null, seen, metrics, errors } = move;
   const json = [metrics && storedJson(metrics), errors && storedJson(errors.slice(0, MAX_ERRORS))];
-  const values = [id, move.from, move.to, executor, ...json.map((it) => it ?? null), heartbeat];
+  const asSeen = [seen !== undefined, seen?.flow_run_id ?? null, seen?.heartbeat_at ?? null];
+  const values = [id, move.from, move.to, executor, ...json.map((it) => it ?? null), ...asSeen];
   const rows = await rowsOf(sql, hasEnded(move.to) ? END : MOVE, values);
   return rows.length === 1;
 }

@@ -10,6 +10,10 @@ export type UnenteredRun = Pick<RunRow, 'id' | 'ingestion_id' | 'trigger'> & { f
 /** What somebody was promised with a 202. A tick of the timetable is followed by the next one. */
 const PROMISED: ReadonlySet<RunTrigger> = new Set(['manual', 'retry', 'refresh']);
 
+export function isPromised({ trigger }: Pick<RunRow, 'trigger'>): boolean {
+  return PROMISED.has(trigger);
+}
+
 const DEPLOYMENT = `SELECT prefect_deployment_id FROM sluice_control.ingestion WHERE id = $1 AND status <> 'provisioning'`;
 
 const HAND_OVER = `
@@ -31,7 +35,7 @@ export class RunResubmission {
 
   /** The id of the flow run made; `null`: there is to be none, or it was made before and has ended too. Errors: `OrchestrationUnavailable`. */
   async again(run: UnenteredRun): Promise<string | null> {
-    if (!PROMISED.has(run.trigger)) return null;
+    if (!isPromised(run)) return null;
     const [row] = await rowsOf<{ prefect_deployment_id: string | null }>(this.dataSource, DEPLOYMENT, [
       run.ingestion_id,
     ]);

@@ -5,7 +5,10 @@ import type { RunRow } from './run.entity';
 import { moveRun, runError } from './run-moves';
 import type { RunStatus } from './types';
 
-export type ActiveRun = Pick<RunRow, 'id' | 'flow_run_id'> & { status: 'queued' | 'running' };
+/** A heartbeat younger than this says that the process lives, whatever a worker that lost sight of it told Prefect. */
+export const ALIVE_SECONDS = 20;
+
+export type ActiveRun = Pick<RunRow, 'id' | 'flow_run_id' | 'heartbeat_at'> & { status: 'queued' | 'running' };
 
 /** How Prefect ended a run whose own process has not said so. */
 export interface FoundEnded {
@@ -27,10 +30,10 @@ export class RunSettlement {
     return endOf(flowRun?.phase ?? null, flowRun?.message ?? null);
   }
 
-  /** By compare-and-set: the process's own word, if it came meanwhile, stays. False then. */
+  /** By compare-and-set: its process's own word or beat, or another flow run's, if it came meanwhile, stays. False then. */
   async settle(run: ActiveRun, end: FoundEnded): Promise<boolean> {
     const errors = [runError('FlowRunEnded', end.because, true)];
-    return moveRun(this.dataSource, run.id, { from: run.status, to: end.status, errors });
+    return moveRun(this.dataSource, run.id, { from: run.status, to: end.status, errors, seen: run });
   }
 }
 

@@ -1,14 +1,14 @@
 import { randomUUID } from 'node:crypto';
-import { Injectable, Logger } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { Conflict, IngestionNotFound, OrchestrationUnavailable, RunActive, ValueError } from '@sluice/kernel';
 import { rowsOf, type SqlRunner } from '@sluice/database';
 import { OrchestrationGateway } from '@sluice/orchestration-gateway';
 import { DataSource } from 'typeorm';
 import { ActiveRuns } from './active-runs';
-import { Agreement } from './agreement';
 import { isOrphan, messageOf, saying, SENTENCE, takenIndex } from './faults';
 import type { Hold } from './idempotency-keys';
 import type { IngestionRow } from './ingestion.entity';
+import { KnownFlowRuns } from './known-flow-runs';
 import { type Claim, OperationClaims } from './operation-claims';
 import type { RunRow } from './run.entity';
 import { moveRun, NO_METRICS, runError } from './run-moves';
@@ -33,29 +33,32 @@ export interface StartRequest {
 /** The one way to start a run by hand, whatever it is to do: run row, then flow run. A 503 means that it will not run. */
 @Injectable()
 export class RunStarter {
-  private readonly logger = new Logger(RunStarter.name);
-
   constructor(
     private readonly dataSource: DataSource,
     private readonly gateway: OrchestrationGateway,
     private readonly claims: OperationClaims,
-    private readonly agreement: Agreement,
+    private readonly flowRuns: KnownFlowRuns,
     private readonly active: ActiveRuns,
     private readonly overlap: RunOverlap,
   ) {}
 
-  /** Errors: `ValueError` (no deployment), `IngestionNotFound`, `RunActive`, `Conflict`, `OrchestrationUnavailable`, those of `assert`. */
+  /** Errors: `ValueError` (no deployment), `IngestionNotFound`, `RunActive`, `Conflict`, `OrchestrationUnavailable`, those of `assert` and `KnownFlowRuns`. */
   async start(ingestionId: string, request: StartRequest): Promise<Triggered> {
     try {
-      return await this.claims.hold(ingestionId, 'trigger', async (claim) => {
-        assertDeployed(claim.row);
-        await saying(SENTENCE.trigger, () => this.gateway.assertInitialized());
-        return this.toPrefect(claim, await this.inItsPlace(claim.row, request));
-      });
+      return await this.startAlone(ingestionId, request);
     } catch (error) {
       const [run] = error instanceof Conflict ? await this.active.of(ingestionId) : [];
       throw run ? new RunActive(run.id) : error;
     }
+  }
+
+  /** `start` for who tells apart `Conflict` (another operation is under way, whatever runs) and `RunActive` (a run stands in the way). */
+  startAlone(ingestionId: string, request: StartRequest): Promise<Triggered> {
+    return this.claims.hold(ingestionId, 'trigger', async (claim) => {
+      assertDeployed(claim.row);
+      await saying(SENTENCE.trigger, () => this.gateway.assertInitialized());
+      return this.toPrefect(claim, await this.inItsPlace(claim.row, request));
+    });
   }
 
   /** For a queued run whose process died before anybody knew whether Prefect has it; repeatable. Errors: as `start`. */
@@ -68,7 +71,7 @@ export class RunStarter {
     assertDeployed(row);
     const flowRun = { deploymentId: row.prefect_deployment_id, ingestionId: row.id, runId };
     const flowRunId = await this.createFlowRun(claim, flowRun);
-    await this.remember(row.id, runId, flowRunId);
+    await this.flowRuns.remember(row.id, runId, flowRunId);
     return { run_id: runId, flow_run_id: flowRunId };
   }
 
@@ -121,33 +124,11 @@ export class RunStarter {
     if (run.started_at && run.flow_run_id) return run.flow_run_id;
     throw cause;
   }
-
-  /**
-   * From here on it runs, whatever happens; its process writes the same id when it enters. Unless somebody has ended it as never sent,
-   * because this process stood still for so long.
-   */
-  private async remember(ingestionId: string, runId: string, flowRunId: string): Promise<void> {
-    const rows = await rowsOf<Remembered>(this.dataSource, REMEMBER, [runId, flowRunId]).catch((error: unknown) => {
-      this.logger.warn(`Flow run ${flowRunId} of run ${runId} is not recorded yet: ${messageOf(error)}`);
-      return [{ never_runs: false }];
-    });
-    if (rows[0]?.never_runs) throw new OrchestrationUnavailable('timeout', SENTENCE.trigger);
-    if (rows.length > 0) return;
-    await this.agreement.yieldToDeletion(ingestionId);
-    throw new IngestionNotFound(ingestionId);
-  }
 }
 
 const QUEUE = `
 INSERT INTO sluice_control.run (id, ingestion_id, trigger, parameters, status, metrics, place, planned_at, retry_of)
 VALUES ($1, $2, $3, $4, 'queued', $5, $6, $7, $8)`;
-
-const REMEMBER = `
-UPDATE sluice_control.run SET flow_run_id = $2 WHERE id = $1 RETURNING status = 'failed' AND started_at IS NULL AS never_runs`;
-
-interface Remembered {
-  never_runs: boolean;
-}
 
 interface FlowRunRequest {
   deploymentId: string;

@@ -92,6 +92,11 @@ export class RunTurns {
     await countReplaced(this.dataSource, runId);
   }
 
+  /** Is another run of its ingestion active? */
+  async hasOther(runId: string): Promise<boolean> {
+    return (await rowsOf(this.dataSource, OTHER, [runId])).length > 0;
+  }
+
   async isActive(runId: string): Promise<boolean> {
     const sql = `SELECT 1 FROM sluice_control.run WHERE id = $1 AND status IN ('queued', 'running')`;
     return (await rowsOf(this.dataSource, sql, [runId])).length > 0;
@@ -161,19 +166,23 @@ WITH owner AS (${OWNER}), ended AS (
 SELECT id FROM ended`;
 
 const SUPERSEDE_OLDER = `
-WITH owner AS (${OWNER}), gone AS (
+WITH owner AS (${OWNER}), ended AS (
   UPDATE sluice_control.run r SET status = 'cancelled', ended_at = now(), errors = $2
   FROM owner, sluice_control.run mine
   WHERE mine.id = $1 AND r.ingestion_id = owner.id AND r.status = 'queued' AND r.place IS NULL AND r.trigger = 'scheduled'
     AND r.planned_at < mine.planned_at
-  RETURNING r.ingestion_id
-)
-UPDATE sluice_control.ingestion SET superseded = superseded + (SELECT count(*) FROM gone) WHERE id IN (SELECT ingestion_id FROM gone)`;
+  RETURNING r.*
+), total AS (${ADD_TO_TOTALS})
+UPDATE sluice_control.ingestion SET superseded = superseded + (SELECT count(*) FROM ended) WHERE id IN (SELECT ingestion_id FROM ended)`;
 
 const LATER = `
 SELECT 1 FROM sluice_control.run mine JOIN sluice_control.run o USING (ingestion_id)
 WHERE mine.id = $1 AND o.trigger = 'scheduled' AND o.planned_at > mine.planned_at
   AND (o.status IN ('queued', 'running') OR o.started_at IS NOT NULL) LIMIT 1`;
+
+const OTHER = `
+SELECT 1 FROM sluice_control.run mine JOIN sluice_control.run o USING (ingestion_id)
+WHERE mine.id = $1 AND o.id <> mine.id AND o.status IN ('queued', 'running') LIMIT 1`;
 
 const REPLACEABLE = `
 SELECT o.id, o.flow_run_id FROM sluice_control.run mine JOIN sluice_control.run o USING (ingestion_id)
@@ -181,12 +190,16 @@ WHERE mine.id = $1 AND o.id <> mine.id AND o.status IN ('queued', 'running')
   AND (o.status = 'running' OR o.place IS NOT NULL OR (o.created_at, o.id) < (mine.created_at, mine.id))
 ORDER BY o.created_at, o.id`;
 
+/** A running one also hears of it from its row, should Prefect's word not reach it. */
 const COUNT_REPLACED = `
-WITH owner AS (${OWNER}), gone AS (
+WITH owner AS (${OWNER}), found AS (
+  SELECT r.id, r.status FROM sluice_control.run r, owner WHERE r.id = $1 AND r.ingestion_id = owner.id FOR UPDATE OF r
+), gone AS (
   UPDATE sluice_control.run r SET replaced = true, errors = CASE WHEN r.status = 'running' THEN r.errors ELSE $2::jsonb END,
     status = CASE WHEN r.status = 'queued' THEN 'cancelled' ELSE r.status END,
-    ended_at = CASE WHEN r.status = 'queued' THEN now() ELSE r.ended_at END
-  FROM owner WHERE r.id = $1 AND r.ingestion_id = owner.id AND NOT r.replaced AND r.status IN ('queued', 'running', 'cancelled')
-  RETURNING r.ingestion_id
-)
+    ended_at = CASE WHEN r.status = 'queued' THEN now() ELSE r.ended_at END,
+    cancel_requested_at = CASE WHEN r.status = 'running' THEN coalesce(r.cancel_requested_at, now()) ELSE r.cancel_requested_at END
+  FROM found WHERE r.id = found.id AND NOT r.replaced AND r.status IN ('queued', 'running', 'cancelled')
+  RETURNING r.*, found.status AS was
+), ended AS (SELECT * FROM gone WHERE was = 'queued'), total AS (${ADD_TO_TOTALS})
 UPDATE sluice_control.ingestion SET superseded = superseded + 1 WHERE id IN (SELECT ingestion_id FROM gone)`;

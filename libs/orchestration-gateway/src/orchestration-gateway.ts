@@ -89,6 +89,11 @@ export class OrchestrationGateway {
     return this.parts.flowRuns.ticks(deploymentId, from, until);
   }
 
+  /** Flow runs of `run-ingestion` with the tag `sluice` that the scheduler planned and that have failed or crashed since then. */
+  brokenTicks(since: Date): Promise<FlowRun[]> {
+    return this.parts.flowRuns.brokenTicks(since);
+  }
+
   /** One flow run with the idempotency key `run:<runId>` (`run:<runId>:2` for the one made instead of it) and ids as parameters; repeatable. `OrchestrationUnavailable('not_initialized')` when the deployment is missing in Prefect. */
   createFlowRun(request: FlowRunRequest): Promise<{ flowRunId: string }> {
     return this.parts.flowRuns.create(request);

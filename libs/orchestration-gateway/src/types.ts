@@ -66,6 +66,8 @@ export interface FlowRun {
   scheduledByTimetable: boolean;
   /** True when it was made in place of another one that ended before its process came. */
   isInstead: boolean;
+  /** True when it is the first one made for the run that its parameters name, and not a copy of those. */
+  isOfItsRun: boolean;
   workPool: string | null;
   expectedStartAt: Date | null;
 }

@@ -42,6 +42,7 @@ const filterSchema = z.object({
       expected_start_time: z
         .strictObject({ after_: z.iso.datetime().optional(), before_: z.iso.datetime().optional() })
         .optional(),
+      end_time: z.strictObject({ after_: z.iso.datetime() }).optional(),
     })
     .default({}),
   sort: z.enum(['EXPECTED_START_TIME_ASC', 'EXPECTED_START_TIME_DESC', 'ID_DESC']).default('ID_DESC'),
@@ -67,6 +68,7 @@ function fits(run: FakeFlowRun, filter: Filter): boolean {
     matches(filter.deployment_id, run.deployment_id) &&
     fitsState(run, filter.state) &&
     (filter.tags?.all_ ?? []).every((tag) => run.tags.includes(tag)) &&
+    (!filter.end_time || (run.end_time ?? '') >= filter.end_time.after_) &&
     run.expected_start_time >= (filter.expected_start_time?.after_ ?? '') &&
     run.expected_start_time <= (filter.expected_start_time?.before_ ?? '9')
   );
@@ -127,6 +129,7 @@ function newRun(deployment: FakeDeployment, at: Date, tags: string[]): FakeFlowR
     auto_scheduled: false,
     work_pool_name: deployment.work_pool_name,
     expected_start_time: due,
+    end_time: null,
     state_type: 'SCHEDULED',
     state_name: 'Scheduled',
     state: newState('SCHEDULED', { state_details: { transition_id: null, scheduled_time: due } }),

@@ -48,6 +48,7 @@ export interface FakeFlowRun {
   auto_scheduled: boolean;
   work_pool_name: string | null;
   expected_start_time: string;
+  end_time: string | null;
   state_type: StateType;
   state_name: string;
   state: FakeState;
@@ -123,8 +124,11 @@ export function newState(type: StateType, details: Partial<Omit<FakeState, 'type
   };
 }
 
+const ENDED: ReadonlySet<StateType> = new Set(['COMPLETED', 'FAILED', 'CRASHED', 'CANCELLED']);
+
 export function enterState(run: FakeFlowRun, state: FakeState): void {
   run.state = state;
+  run.end_time = ENDED.has(state.type) ? (run.end_time ?? state.timestamp) : null;
   run.state_type = state.type;
   run.state_name = state.name;
 }

@@ -33,6 +33,8 @@ CREATE UNIQUE INDEX run_waiting ON sluice_control.run (ingestion_id) WHERE statu
 -- A tick is run once, whoever finds it: Prefect may plan one twice, and the reconciler catches up on those it never planned.
 CREATE UNIQUE INDEX run_of_tick ON sluice_control.run (ingestion_id, planned_at)
   WHERE trigger = 'scheduled' AND status <> 'failed';
+-- Processes of the older build have no pulse: from here on those that are gone are seen to be silent.
+UPDATE sluice_control.run SET heartbeat_at = now() WHERE status = 'running';
 `;
 
 /**

@@ -6,18 +6,16 @@ import { DataSource } from 'typeorm';
 import { CLAIM_SECONDS } from '../operation-claims';
 import { moveRun, runError } from '../run-moves';
 import { RunResubmission, type UnenteredRun } from '../run-resubmission';
-import { type ActiveRun, endOf, type FoundEnded, RunSettlement } from '../run-settlement';
+import { type ActiveRun, ALIVE_SECONDS, endOf, type FoundEnded, RunSettlement } from '../run-settlement';
 import type { ReconcilerStep } from './step';
 
 /** From when Prefect says that it has ended until we believe that its process will not say more, ms. */
 const GRACE_MS = 15_000;
-/** A heartbeat younger than this says that the process lives, whatever a worker that lost sight of it told Prefect. */
-const ALIVE_SECONDS = 20;
 const PAGE = 200;
 const PER_PASS = 20;
 
 const ACTIVE = `
-SELECT id, ingestion_id, flow_run_id, status, trigger, heartbeat_at IS NOT NULL OR status = 'running' AS entered,
+SELECT id, ingestion_id, flow_run_id, status, trigger, heartbeat_at, heartbeat_at IS NOT NULL OR status = 'running' AS entered,
   coalesce(heartbeat_at < now() - make_interval(secs => $3), true) AS silent
 FROM sluice_control.run
 WHERE status IN ('queued', 'running') AND flow_run_id IS NOT NULL AND id > $1

@@ -64,7 +64,7 @@ export class TickCatchUp {
   private async run(row: Watched, plannedAt: Date): Promise<'run' | 'overlapped' | 'later'> {
     const assert = (_: unknown, now: IngestionRow) => assertUnmoved(row, now);
     try {
-      await this.starter.start(row.id, { trigger: 'scheduled', parameters: LOAD_ALL, plannedAt, assert });
+      await this.starter.startAlone(row.id, { trigger: 'scheduled', parameters: LOAD_ALL, plannedAt, assert });
       return 'run';
     } catch (error) {
       if (error instanceof RunActive) return 'overlapped';

@@ -1,8 +1,9 @@
-import { Injectable } from '@nestjs/common';
-import { Clock } from '@sluice/kernel';
+import { Injectable, Logger } from '@nestjs/common';
+import { Clock, OrchestrationUnavailable } from '@sluice/kernel';
 import { rowsOf } from '@sluice/database';
 import { OrchestrationGateway } from '@sluice/orchestration-gateway';
 import { DataSource } from 'typeorm';
+import { messageOf } from '../faults';
 import { timetableOf } from '../rules';
 import { fireTimes, isDoubtful } from '../rules/fire-times';
 import type { ReconcilerStep } from './step';
@@ -24,9 +25,10 @@ const BEGIN = `
 UPDATE sluice_control.ingestion SET ticks_seen_until = now()
 WHERE ticks_seen_until IS NULL AND status = 'active' AND prefect_deployment_id IS NOT NULL RETURNING id`;
 
+/** Whose deployment may be missing is looked at when that is mended. */
 const WATCHED = `
 SELECT id, schedule, prefect_deployment_id, ticks_seen_until FROM sluice_control.ingestion
-WHERE status = 'active' AND prefect_deployment_id IS NOT NULL AND schedule->>'frequency' <> 'manual'
+WHERE status = 'active' AND prefect_deployment_id IS NOT NULL AND NOT drift_suspected AND schedule->>'frequency' <> 'manual'
   AND ticks_seen_until < $3 AND id > $1 ORDER BY id LIMIT $2`;
 
 /** One that Prefect was never told of stands for nothing. */
@@ -43,6 +45,7 @@ const FIRST_ID = '00000000-0000-0000-0000-000000000000';
 @Injectable()
 export class UnplannedTicks implements ReconcilerStep {
   readonly name = 'unplanned ticks';
+  private readonly logger = new Logger(UnplannedTicks.name);
   /** Where the last pass stopped, so that each gets its turn. */
   private after = FIRST_ID;
 
@@ -60,8 +63,27 @@ export class UnplannedTicks implements ReconcilerStep {
     const rows = await rowsOf<Watched>(this.dataSource, WATCHED, [this.after, PER_PASS, until]);
     this.after = rows.length < PER_PASS ? FIRST_ID : (rows.at(-1)?.id ?? FIRST_ID);
     const done: string[] = [];
-    for (const row of rows) done.push(...(await this.look(row, until)));
+    for (const row of rows) done.push(...(await this.lookSafely(row, until)));
     return done;
+  }
+
+  /** What is wrong with one keeps nobody else waiting; while Prefect cannot be used, the next pass goes on behind it. */
+  private async lookSafely(row: Watched, until: Date): Promise<string[]> {
+    try {
+      return await this.look(row, until);
+    } catch (error) {
+      if (error instanceof OrchestrationUnavailable && !this.isMissing(error)) {
+        this.after = row.id;
+        throw error;
+      }
+      this.logger.warn(`Ticks of ingestion ${row.id} are not accounted for: ${messageOf(error)}`);
+      return [];
+    }
+  }
+
+  /** Its deployment, and not Prefect. */
+  private isMissing({ reason }: OrchestrationUnavailable): boolean {
+    return reason === 'not_initialized' && this.gateway.initialized;
   }
 
   private async look(row: Watched, until: Date): Promise<string[]> {

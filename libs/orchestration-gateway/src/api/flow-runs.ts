@@ -5,7 +5,7 @@ import type { Budget } from '../prefect/budget';
 import type { PrefectClient } from '../prefect/client';
 import { unavailable } from '../prefect/failures';
 import * as routes from '../prefect/routes';
-import type { StateType } from '../prefect/wire';
+import type { FlowRunFilter, StateType } from '../prefect/wire';
 import { PHASE_OF, STATE_OF, flowRunOf, levelOf } from '../prefect/words';
 import type { FlowRun, FlowRunOutcome, FlowRunRequest, LogLine } from '../types';
 
@@ -25,6 +25,7 @@ export function dueTicks(deploymentId: string, from: Date, until: Date) {
 /** Pages overlap, so that a flow run which ends between two pages does not hide one that has not. */
 const OVERLAP = 20;
 const CLAIMED: StateType[] = ['PENDING', 'RUNNING', 'CANCELLING'];
+const BROKEN: StateType[] = ['FAILED', 'CRASHED'];
 const ENDED: ReadonlySet<StateType> = new Set(['COMPLETED', 'FAILED', 'CRASHED', 'CANCELLED']);
 
 function transition() {
@@ -71,9 +72,21 @@ export class FlowRuns {
   }
 
   /** Flow runs of ours that a worker has claimed and that have not ended. */
-  async claimed(): Promise<FlowRun[]> {
+  claimed(): Promise<FlowRun[]> {
+    return this.#all({ state: { type: { any_: CLAIMED } }, tags: { all_: [TAG] } });
+  }
+
+  /** Whether one was ever RUNNING Prefect does not tell: it gives a start time to all that has ended. */
+  brokenTicks(since: Date): Promise<FlowRun[]> {
+    return this.#all({
+      state: { type: { any_: BROKEN } },
+      tags: { all_: [TAG, PLANNED_TAG] },
+      end_time: { after_: since.toISOString() },
+    });
+  }
+
+  async #all(filter: FlowRunFilter): Promise<FlowRun[]> {
     const found = new Map<string, FlowRun>();
-    const filter = { state: { type: { any_: CLAIMED } }, tags: { all_: [TAG] } };
     for (let offset = 0; ; offset += MAX_LINES - OVERLAP) {
       const page = await this.prefect.send(routes.filterOurFlowRuns(filter, offset));
       for (const run of page) found.set(run.id, flowRunOf(run));

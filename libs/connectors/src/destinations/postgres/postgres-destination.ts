@@ -8,6 +8,8 @@ import { asDestinationError } from './pg-errors';
 import { PostgresSession } from './postgres-session';
 
 const CONNECT_MS = 10_000;
+/** For who asks and does not load: a destination that takes longer is as good as away. */
+const ANSWER_MS = 5_000;
 
 export interface PostgresDestinationOptions {
   url: Secret;
@@ -51,7 +53,7 @@ export class PostgresDestination extends Destination {
   }
 
   private async asked(ingestionId: string, statement: string): Promise<string | null> {
-    const client = await connect(this.options.url, `sluice holder ${ingestionId}`, CONNECT_MS);
+    const client = await connect(this.options.url, `sluice holder ${ingestionId}`, ANSWER_MS, ANSWER_MS);
     try {
       if (!(await isPrepared(client))) return null;
       return (await client.query<{ run: string | null }>(statement, [ingestionId])).rows[0]?.run ?? null;
