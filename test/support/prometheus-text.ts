@@ -14,7 +14,8 @@ export interface ParsedSample {
 
 const NAME = '[a-zA-Z_:][a-zA-Z0-9_:]*';
 const LABEL = /([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\\n]|\\["\\n])*)"(,|$)/y;
-const SAMPLE = new RegExp(`^(${NAME})(?:\\{(.*)\\})? (NaN|[+-]Inf|[+-]?[0-9.]+(?:e[+-]?[0-9]+)?)$`);
+/** prom-client writes `Nan`; Prometheus reads it in any case. */
+const SAMPLE = new RegExp(`^(${NAME})(?:\\{(.*)\\})? (Na[Nn]|[+-]Inf|[+-]?[0-9.]+(?:e[+-]?[0-9]+)?)$`);
 /** Named by prom-client; it calls some gauges `_total`. */
 const OF_THE_RUNTIME = /^(nodejs|process)_/;
 const ENDINGS: Record<string, readonly string[]> = {
