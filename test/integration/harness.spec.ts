@@ -54,6 +54,9 @@ describeWithPrefect('the Prefect of the tests', () => {
       body: JSON.stringify(pool),
     });
     const worker = await startWorker({ apiUrl, pool: 'harness', env: {}, cwd: process.cwd() });
+    // It is online before its log is written.
+    for (const end = Date.now() + 20_000; !worker.logs().includes('started') && Date.now() < end;)
+      await new Promise((resolve) => setTimeout(resolve, 50));
     expect(worker.logs()).toContain('started');
     await worker.stop();
     expect(() => process.kill(worker.pid, 0)).toThrow('ESRCH');

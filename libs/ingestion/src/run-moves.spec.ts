@@ -23,7 +23,7 @@ describe('the life of a run', () => {
     if (ALLOWED.includes(`${from} > ${to}`)) {
       expect(mayFollow(from, to)).toBe(true);
       expect(await move).toBe(true);
-      expect(asked).toEqual([['id', from, to, null, null, null, null]]);
+      expect(asked.map((parameters) => parameters.slice(0, 4))).toEqual([['id', from, to, null]]);
     } else {
       await expect(move).rejects.toThrow(`A run cannot go from ${from} to ${to}.`);
       expect(asked).toEqual([]);
