@@ -15,6 +15,12 @@ const prefectWords = [PREFECT_PATH, PREFECT_STATE].flatMap((pattern) => {
   ];
 });
 
+/** `any` holds its sources weakly: a timeout that nobody else holds may be collected before it fires (nodejs/node#57736). */
+const forgottenTimeout = {
+  selector: `CallExpression[callee.object.name='AbortSignal'][callee.property.name='any'] CallExpression[callee.property.name='timeout']`,
+  message: 'Memory may be collected before it fires. Use setTimeout and an AbortController.',
+};
+
 export default tseslint.config(
   { ignores: ['dist/', 'coverage/', '.sluice/', '**/generated/', 'data/'] },
   ...tseslint.configs.strictTypeChecked,
@@ -22,6 +28,7 @@ export default tseslint.config(
     linterOptions: { reportUnusedDisableDirectives: 'error' },
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
     rules: {
+      'no-restricted-syntax': ['error', forgottenTimeout],
       eqeqeq: ['error', 'always', { null: 'ignore' }],
       'no-console': 'error',
       '@typescript-eslint/no-floating-promises': 'error',
@@ -64,7 +71,7 @@ export default tseslint.config(
   {
     files: ['apps/**/*.ts', 'libs/**/*.ts'],
     ignores: ['**/*.spec.ts', 'libs/orchestration-gateway/**'],
-    rules: { 'no-restricted-syntax': ['error', ...prefectWords] },
+    rules: { 'no-restricted-syntax': ['error', forgottenTimeout, ...prefectWords] },
   },
   {
     // Tests look into answers whose shape they assert, and hand over methods as they are.

@@ -113,7 +113,7 @@ describe('while Prefect is down', () => {
     expect(deployment()).toMatchObject({ name: `ingestion-${id}` });
     await api.fake.behave();
     await until(() => api.app.get(OrchestrationGateway).initialized);
-    await api.sql('UPDATE sluice_control.tombstone SET next_attempt_at = now()');
+    await api.sql(`UPDATE sluice_control.tombstone SET next_attempt_at = now() - interval '1 s'`);
     await api.app.get(Reconciler).runOnce();
     expect(deployment()).toBeUndefined();
   });

@@ -176,7 +176,7 @@ describe('a row that goes meanwhile', () => {
     expect((await report).failed).toEqual([]);
     expect(steps.length).toBeLessThanOrEqual(5);
     await until(async () => {
-      await plane.sql('UPDATE sluice_control.tombstone SET next_attempt_at = now()');
+      await plane.sql(`UPDATE sluice_control.tombstone SET next_attempt_at = now() - interval '1 s'`);
       await plane.reconciler.runOnce();
       return plane.fake.deployments.length === 0;
     }, 10_000);

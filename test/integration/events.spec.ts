@@ -1,6 +1,8 @@
 import { createHmac, randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { ConfigError, readConfig } from '@sluice/kernel';
 import { EventDelivery, type EventView, Statistics } from '@sluice/ingestion';
 import { expectProblem, startApi, type Api } from '../support/api';
@@ -34,6 +36,9 @@ async function startReceiver() {
   return { received, state, url, stop };
 }
 
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
+
 let receiver: Awaited<ReturnType<typeof startReceiver>>;
 let api: Api;
 beforeAll(async () => {
@@ -53,7 +58,7 @@ afterAll(async () => {
 
 async function happened(fields: { ingestionId?: string | null; kind?: string; age?: number } = {}): Promise<string> {
   const id = randomUUID();
-  const { ingestionId = null, kind = 'failing', age = 0 } = fields;
+  const { ingestionId = null, kind = 'failing', age = 1 } = fields;
   await api.sql(
     `INSERT INTO sluice_control.event (id, kind, ingestion_id, message, facts, created_at, next_attempt_at)
      VALUES ($1, $2, $3, 'Größe', '{"n": 1}', now() - make_interval(secs => $4), now() - make_interval(secs => $4))`,
@@ -70,7 +75,8 @@ async function delivered(): Promise<void> {
   await delivery.idle();
 }
 
-const dueNow = () => api.sql(`UPDATE sluice_control.event SET next_attempt_at = now() WHERE delivered_at IS NULL`);
+const dueNow = () =>
+  api.sql(`UPDATE sluice_control.event SET next_attempt_at = now() - interval '1 s' WHERE delivered_at IS NULL`);
 const of = (id: string) => receiver.received.filter(({ headers }) => headers['webhook-id'] === id);
 async function shown(id: string): Promise<EventView> {
   const { body } = await api.call('get', '/events');
@@ -133,6 +139,14 @@ describe('an event', () => {
     20_000,
   );
 
+  it('is given its five seconds even when memory is collected meanwhile', async () => {
+    receiver.state.answer = () => undefined;
+    const id = await happened();
+    const collecting = setInterval(collectGarbage, 50);
+    await delivered().finally(() => clearInterval(collecting));
+    expect((await shown(id)).last_error).toBe('No answer within 5 s');
+  }, 20_000);
+
   it('is taken although the body of the answer never ends', async () => {
     receiver.state.answer = (response) => response.writeHead(200).write('...');
     const id = await happened();
@@ -145,10 +159,10 @@ describe('an event', () => {
     const id = await happened();
     const pauses: number[] = [];
     for (const attempts of [0, 1, 4, 30]) {
-      await api.sql('UPDATE sluice_control.event SET attempts = $2, next_attempt_at = now() WHERE id = $1', [
-        id,
-        attempts,
-      ]);
+      await api.sql(
+        `UPDATE sluice_control.event SET attempts = $2, next_attempt_at = now() - interval '1 s' WHERE id = $1`,
+        [id, attempts],
+      );
       await delivered();
       const [row] = await api.sql<{ pause: number }>(
         'SELECT extract(epoch FROM next_attempt_at - now())::float8 AS pause FROM sluice_control.event WHERE id = $1',

@@ -130,7 +130,7 @@ async function runsThatCannotBe(): Promise<string[]> {
 async function reconcile(): Promise<void> {
   await until(() => api.app.get(OrchestrationGateway).initialized, AGREEMENT_MS);
   await until(async () => {
-    await api.sql('UPDATE sluice_control.tombstone SET next_attempt_at = now()');
+    await api.sql(`UPDATE sluice_control.tombstone SET next_attempt_at = now() - interval '1 s'`);
     await api.sql(`UPDATE sluice_control.orphan SET first_seen_at = first_seen_at - interval '1 minute'`);
     await api.app.get(Reconciler).runOnce();
     return (await disagreements()).length === 0;

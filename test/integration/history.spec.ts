@@ -68,7 +68,7 @@ describe(`50 clients, 100 random calls each, on 10 ingestions, while Prefect mis
     };
     const open = () => disagreements({ control: sql, prefect, pool });
     await until(async () => {
-      await sql('UPDATE sluice_control.tombstone SET next_attempt_at = now()');
+      await sql(`UPDATE sluice_control.tombstone SET next_attempt_at = now() - interval '1 s'`);
       await plane.reconciler.runOnce();
       return (await open()).length === 0;
     }, 20_000).catch(() => undefined);

@@ -31,7 +31,7 @@ const endRuns = (id: string) =>
 /** As it stands when the process that worked under it has died, and its time is over. */
 async function leave({ idempotencyKey }: { idempotencyKey: string }): Promise<void> {
   await plane.sql(
-    `UPDATE sluice_control.idempotency_key SET holder = gen_random_uuid(), held_until = now() WHERE key = $1`,
+    `UPDATE sluice_control.idempotency_key SET holder = gen_random_uuid(), held_until = now() - interval '1 s' WHERE key = $1`,
     [idempotencyKey],
   );
 }
@@ -104,7 +104,7 @@ describe('a repeated create', () => {
       [key.idempotencyKey],
     );
     expect(kept).toEqual({ a_day: true });
-    await plane.sql(`UPDATE sluice_control.idempotency_key SET expires_at = now() WHERE key = $1`, [
+    await plane.sql(`UPDATE sluice_control.idempotency_key SET expires_at = now() - interval '1 s' WHERE key = $1`, [
       key.idempotencyKey,
     ]);
     expect((await plane.ingestions.createIngestion(anIngestion(), key)).id).not.toBe(first.id);
@@ -130,7 +130,7 @@ describe('a create whose process died', () => {
     const { id } = await plane.ingestions.createIngestion(input, key);
     await leave(key);
     await plane.sql(
-      `UPDATE sluice_control.ingestion SET status = 'provisioning', operation = 'create', operation_id = id, operation_expires_at = now() WHERE id = $1`,
+      `UPDATE sluice_control.ingestion SET status = 'provisioning', operation = 'create', operation_id = id, operation_expires_at = now() - interval '1 s' WHERE id = $1`,
       [id],
     );
     expect(await refusalOf(plane.ingestions.createIngestion(input, key))).toEqual(

@@ -18,7 +18,7 @@ const deploymentOf = (id: string) => plane.fake.deployments.find((it) => it.name
 const scheduled = () => plane.ingestions.createIngestion(anIngestion({ schedule: DAILY }));
 const sentence = (error: unknown) => error instanceof OrchestrationUnavailable && error.message;
 const tombstones = () => plane.sql('SELECT ingestion_id FROM sluice_control.tombstone ORDER BY created_at');
-const dueNow = () => plane.sql('UPDATE sluice_control.tombstone SET next_attempt_at = now()');
+const dueNow = () => plane.sql(`UPDATE sluice_control.tombstone SET next_attempt_at = now() - interval '1 s'`);
 
 /** Everything that matters of the control database, runs apart. */
 const ingestionRows = () =>

@@ -171,7 +171,9 @@ describe('an operation whose claim expired', () => {
     await plane.fake.misbehave('slow', { route: /pause_deployment/, ms: 300, times: 1 });
     const slow = refusalOf(plane.ingestions.pauseIngestion(id));
     await until(() => plane.fake.requests.some((it) => it.path.includes('pause_deployment')));
-    await plane.sql(`UPDATE sluice_control.ingestion SET operation_expires_at = now() WHERE id = $1`, [id]);
+    await plane.sql(`UPDATE sluice_control.ingestion SET operation_expires_at = now() - interval '1 s' WHERE id = $1`, [
+      id,
+    ]);
     const { updated_at } = await plane.ingestions.updateIngestion(id, { name: `second ${id}` });
     expect(await slow).toBeInstanceOf(Conflict);
     expect(await plane.ingestions.getIngestion(id)).toMatchObject({ status: 'active', updated_at });

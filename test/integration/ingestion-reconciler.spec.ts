@@ -30,7 +30,7 @@ const deploymentOf = (id: string) => plane.fake.deployments.find((it) => it.name
 const flowRun = (id: string) => plane.fake.flowRuns.find((it) => it.id === id)!;
 const expire = (id: string, status: string, operation: string) =>
   plane.sql(
-    `UPDATE sluice_control.ingestion SET status = $2, operation = $3, operation_id = $4, operation_expires_at = now() WHERE id = $1`,
+    `UPDATE sluice_control.ingestion SET status = $2, operation = $3, operation_id = $4, operation_expires_at = now() - interval '1 s' WHERE id = $1`,
     [id, status, operation, randomUUID()],
   );
 

@@ -156,7 +156,7 @@ const CASES: Case[] = [
     ...{ expected: null, found: { operation: 'create' } },
     begin: (id) =>
       plane.sql(
-        `UPDATE sluice_control.ingestion SET status = 'provisioning', operation = 'create', operation_id = $2, operation_expires_at = now() WHERE id = $1`,
+        `UPDATE sluice_control.ingestion SET status = 'provisioning', operation = 'create', operation_id = $2, operation_expires_at = now() - interval '1 s' WHERE id = $1`,
         [id, randomUUID()],
       ),
     end: async (id) => {
