@@ -3,8 +3,8 @@ import { LeaderLock } from '@sluice/database';
 import { ReconcilerTimer, type Reconciler } from '@sluice/ingestion';
 import { SystemClock } from '@sluice/kernel';
 import { LostRuns } from '../../libs/ingestion/src/reconciler/lost-runs';
-import { RunResubmission } from '../../libs/ingestion/src/run-resubmission';
-import { RunSettlement } from '../../libs/ingestion/src/run-settlement';
+import { RunResubmission } from '../../libs/ingestion/src/runs/run-resubmission';
+import { RunSettlement } from '../../libs/ingestion/src/runs/run-settlement';
 import { anIngestion, DAILY, startControlPlane, until, type ControlPlane } from '../support/control-plane';
 import { enterState, newState } from '../support/fake-prefect';
 

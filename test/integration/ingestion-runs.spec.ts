@@ -8,8 +8,8 @@ import {
   ValueError,
 } from '@sluice/kernel';
 import type { FileRecord, RunMetrics } from '@sluice/ingestion';
-import { ActiveRuns } from '../../libs/ingestion/src/active-runs';
-import { RunSettlement } from '../../libs/ingestion/src/run-settlement';
+import { ActiveRuns } from '../../libs/ingestion/src/runs/active-runs';
+import { RunSettlement } from '../../libs/ingestion/src/runs/run-settlement';
 import { anIngestion, DAILY, refusalOf, startControlPlane, until, type ControlPlane } from '../support/control-plane';
 import { enterState, newState } from '../support/fake-prefect';
 

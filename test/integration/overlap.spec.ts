@@ -1,14 +1,14 @@
 import { randomUUID } from 'node:crypto';
-import { RunTurns } from '@sluice/ingestion';
+import { RunQueue } from '@sluice/ingestion';
 import { Conflict, RunActive } from '@sluice/kernel';
 import { anIngestion, DAILY, refusalOf, startControlPlane, type ControlPlane } from '../support/control-plane';
 import { plannedRun } from '../support/fake-prefect/flow-runs';
 
 let plane: ControlPlane;
-let turns: RunTurns;
+let turns: RunQueue;
 beforeAll(async () => {
   plane = await startControlPlane();
-  turns = new RunTurns(plane.dataSource);
+  turns = new RunQueue(plane.dataSource);
 });
 afterEach(() => plane.fake.behave());
 afterAll(() => plane.close());

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { BatchOrchestrator, type RunOutcome, RunStopped } from '@sluice/batch-orchestrator';
-import { type Entered, RunPulse, RunRecorder, type RunningOrder, RunTurns, type StopOrder } from '@sluice/ingestion';
+import { type Entered, RunPulse, RunRecorder, type RunningOrder, RunQueue, type StopOrder } from '@sluice/ingestion';
 import { type FlowRun, FlowRunSession } from '@sluice/orchestration-gateway';
 import { EXIT, type ExitCode } from './exit-codes';
 import { markdownOf } from './report';
@@ -19,7 +19,7 @@ export class FlowRunExecution {
     private readonly pulse: RunPulse,
     private readonly orchestrator: BatchOrchestrator,
     private readonly turn: RunTurn,
-    private readonly turns: RunTurns,
+    private readonly queue: RunQueue,
   ) {}
 
   async execute(): Promise<ExitCode> {
@@ -79,7 +79,7 @@ export class FlowRunExecution {
 
   /** It may have waited for its turn when the timetable was stopped. */
   private async paused(flowRun: FlowRun): Promise<ExitCode> {
-    await this.turns.leaveAs(flowRun.id, 'paused');
+    await this.queue.leaveAs(flowRun.id, 'paused');
     return this.finish('cancelled', 'paused');
   }
 

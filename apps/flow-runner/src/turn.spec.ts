@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { BatchOrchestrator } from '@sluice/batch-orchestrator';
-import { RunTurns } from '@sluice/ingestion';
+import { RunQueue } from '@sluice/ingestion';
 import { SystemClock } from '@sluice/kernel';
 import { RunTurn, type Taken } from './turn';
 import { anIngestion, startControlPlane, until, type ControlPlane } from '../../../test/support/control-plane';
@@ -53,7 +53,7 @@ async function process(id: string, flowRunId: string, signal = new AbortControll
     const entry = { ingestionId: id, flowRunId, runId: null, scheduled: true, plannedAt: flowRun.expectedStartAt };
     const { id: runId } = await plane.recorder.enter(entry);
     const orchestrator = { busyWith } as unknown as BatchOrchestrator;
-    const turn = new RunTurn(session, new RunTurns(plane.dataSource), orchestrator, clock);
+    const turn = new RunTurn(session, new RunQueue(plane.dataSource), orchestrator, clock);
     const taken = await turn.take({ runId, ingestionId: id, flowRun, signal });
     if (taken.kind === 'load') holder = runId;
     if (taken.kind === 'over') await session.finish(taken.outcome, taken.why);

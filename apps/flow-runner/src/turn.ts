@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { BatchOrchestrator, RunStopped } from '@sluice/batch-orchestrator';
-import { missedAfter, RunTurns, SUPERSEDED, type TickCounter, timetableOf, type Turn } from '@sluice/ingestion';
+import { missedAfter, RunQueue, SUPERSEDED, type TickCounter, timetableOf, type Turn } from '@sluice/ingestion';
 import { Clock } from '@sluice/kernel';
 import { type FlowRun, type FlowRunOutcome, FlowRunSession } from '@sluice/orchestration-gateway';
 
@@ -37,7 +37,7 @@ const over = (outcome: FlowRunOutcome, why: string): Taken => ({ kind: 'over', o
 export class RunTurn {
   constructor(
     private readonly session: FlowRunSession,
-    private readonly turns: RunTurns,
+    private readonly queue: RunQueue,
     private readonly orchestrator: BatchOrchestrator,
     private readonly clock: Clock,
   ) {}
@@ -51,7 +51,7 @@ export class RunTurn {
 
   /** For a run whose row is queued. `signal` aborts with a `RunStopped`. */
   async take(waiter: Waiter): Promise<Taken> {
-    const first = await this.turns.look(waiter.runId);
+    const first = await this.queue.look(waiter.runId);
     if (first?.planned_at && first.place === null) {
       const late = await this.late(waiter, first, first.planned_at);
       if (late !== null) return late;
@@ -69,8 +69,8 @@ export class RunTurn {
 
   /** The latest of all that are due is the one to run; those before it end, whichever of the processes is first. */
   private async giveWay(runId: string, flowRun: FlowRun, turn: Turn, tick: Date): Promise<Taken | null> {
-    await this.turns.supersedeOlder(runId);
-    const later = (await this.turns.hasLater(runId)) || (await this.hasLaterInPrefect(flowRun, turn, tick));
+    await this.queue.supersedeOlder(runId);
+    const later = (await this.queue.hasLater(runId)) || (await this.hasLaterInPrefect(flowRun, turn, tick));
     return later ? this.leave(runId, 'cancelled', 'superseded', SUPERSEDED) : null;
   }
 
@@ -83,7 +83,7 @@ export class RunTurn {
     const since = this.clock.now().getTime();
     for (;;) {
       if (waiter.signal.aborted) return this.stopped(waiter);
-      const turn = await this.turns.look(waiter.runId);
+      const turn = await this.queue.look(waiter.runId);
       if (turn?.status !== 'queued') return ended(turn);
       const taken = await this.step(waiter, turn);
       if (taken !== null && taken !== UNKNOWN) return taken;
@@ -100,8 +100,8 @@ export class RunTurn {
     const holder = turn.ahead === null ? await this.holder(waiter.ingestionId) : null;
     if (holder === UNKNOWN) return UNKNOWN;
     const ahead = turn.ahead ?? (holder === runId ? null : holder);
-    if (ahead === null) return (await this.turns.takeNext(runId)) ? LOAD : null;
-    if (turn.place !== null || !(await this.turns.isActive(ahead))) return null;
+    if (ahead === null) return (await this.queue.takeNext(runId)) ? LOAD : null;
+    if (turn.place !== null || !(await this.queue.isActive(ahead))) return null;
     return this.overlap(waiter, turn, ahead);
   }
 
@@ -111,14 +111,14 @@ export class RunTurn {
 
   /** Then our own rows count: with no other active run it begins, and says itself that the destination is away. */
   private async unasked(waiter: Waiter, turn: Turn): Promise<Taken> {
-    if (await this.turns.hasOther(waiter.runId)) return this.giveBack(waiter, turn);
-    return (await this.turns.takeNext(waiter.runId)) ? LOAD : this.giveBack(waiter, turn);
+    if (await this.queue.hasOther(waiter.runId)) return this.giveBack(waiter, turn);
+    return (await this.queue.takeNext(waiter.runId)) ? LOAD : this.giveBack(waiter, turn);
   }
 
   private async overlap(waiter: Waiter, turn: Turn, ahead: string): Promise<Taken | null> {
     const policy = turn.schedule?.overlap_policy ?? 'skip';
     if (policy === 'replace') await this.replace(waiter.runId);
-    if (policy !== 'skip' && (await this.turns.takeWaiting(waiter.runId))) {
+    if (policy !== 'skip' && (await this.queue.takeWaiting(waiter.runId))) {
       this.session.log('info', `Run ${ahead} is active; this one waits for its end (overlap_policy ${policy}).`);
       return null;
     }
@@ -131,9 +131,9 @@ export class RunTurn {
   }
 
   private async replace(runId: string): Promise<void> {
-    for (const { id, flow_run_id } of await this.turns.replaceable(runId)) {
+    for (const { id, flow_run_id } of await this.queue.replaceable(runId)) {
       if (flow_run_id !== null) await this.session.cancelOther(flow_run_id);
-      await this.turns.replaced(id);
+      await this.queue.replaced(id);
       this.session.log('info', `Run ${id} is ended: this one takes its place (overlap_policy replace).`);
     }
   }
@@ -142,7 +142,7 @@ export class RunTurn {
   private async giveBack({ runId }: Waiter, turn: Turn): Promise<Taken> {
     const skips = (turn.schedule?.overlap_policy ?? 'skip') === 'skip';
     if (turn.place === null && skips) return this.skip(runId);
-    await this.turns.rest(runId);
+    await this.queue.rest(runId);
     if (await this.session.giveBack(GIVEN_BACK_SECONDS, 'Waits for the active run of this ingestion.'))
       return { kind: 'given-back' };
     return this.leave(runId, 'cancelled', null, 'Cancelled while it waited; nothing was loaded.');
@@ -152,7 +152,7 @@ export class RunTurn {
   private async stopped(waiter: Waiter): Promise<Taken> {
     const reason: unknown = waiter.signal.reason;
     if (reason instanceof RunStopped && reason.outcome === 'crashed') {
-      await this.turns.rest(waiter.runId);
+      await this.queue.rest(waiter.runId);
       if (await this.session.giveBack(0, 'Its process was told to end while it waited.')) return { kind: 'given-back' };
     }
     return this.leave(waiter.runId, 'cancelled', null, 'Cancelled while it waited; nothing was loaded.');
@@ -164,8 +164,8 @@ export class RunTurn {
     counter: TickCounter | null,
     why: string,
   ): Promise<Taken> {
-    const mine = await this.turns.leave(runId, outcome, counter, outcome === 'skipped' ? null : why);
-    return mine ? over(outcome, why) : ended(await this.turns.look(runId));
+    const mine = await this.queue.leave(runId, outcome, counter, outcome === 'skipped' ? null : why);
+    return mine ? over(outcome, why) : ended(await this.queue.look(runId));
   }
 }
 

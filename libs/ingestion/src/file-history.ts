@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Conflict } from '@sluice/kernel';
 import { DataSource } from 'typeorm';
-import { ActiveRuns } from './active-runs';
+import { ActiveRuns } from './runs/active-runs';
 import type { IngestionRow } from './ingestion.entity';
 import { LoadedData } from './loaded-data';
 import { OperationClaims } from './operation-claims';

@@ -3,7 +3,7 @@
  * Raises only kernel errors. Speaks to Prefect through the gateway alone and never loads anything itself.
  */
 export { Ingestion } from './ingestion.entity';
-export { Run } from './run.entity';
+export { Run } from './runs/run.entity';
 export { ProcessedFile } from './processed-file.entity';
 export { SchemaVersion } from './schema-version.entity';
 export { Tombstone } from './tombstone.entity';
@@ -43,23 +43,23 @@ export type {
 } from './views';
 export { IngestionService } from './ingestion.service';
 export { PreviewOrders } from './preview-orders';
-export { RunService } from './run.service';
+export { RunService } from './runs/run.service';
 export { EVENT_KINDS, type EventKind } from './events/event';
 export { EventDelivery } from './events/event-delivery';
 export { Events } from './events/events';
-export { DURATION_BOUNDS } from './run-counts';
+export { DURATION_BOUNDS } from './runs/run-counts';
 export { Statistics, type EndedRuns, type SluiceStatistics } from './statistics';
 export { Reconciler } from './reconciler/reconciler';
 export { Reconciliation, type DriftReport, type ReconcileReport } from './reconciler/reconciliation';
 export { DRIFT_ACTIONS, DRIFT_KINDS, type Drift, type DriftAction, type DriftKind } from './reconciler/drift';
 export type { Alarm } from './reconciler/alarm';
 export { Backfill, type BackfillReport, type BackfillStep } from './backfill/backfill';
-export type { Entered } from './run-entry';
-export { RunPulse, type StopOrder } from './run-pulse';
-export { RunRecorder, type KnownSchema, type RunningOrder } from './run-recorder';
+export type { Entered } from './runs/run-entry';
+export { RunPulse, type StopOrder } from './runs/run-pulse';
+export { RunRecorder, type KnownSchema, type RunningOrder } from './runs/run-recorder';
 export { missedAfter } from './rules/fire-times';
 export { timetableOf } from './rules/schedule';
-export { RunTurns, SUPERSEDED, type TickCounter, type Turn } from './run-turns';
+export { RunQueue, SUPERSEDED, type TickCounter, type Turn } from './runs/run-queue';
 export { ReconcilerTimer } from './reconciler/reconciler-timer';
 export { IngestionCommandsModule, IngestionModule, RunRecorderModule } from './ingestion.module';
 export type * from './types';

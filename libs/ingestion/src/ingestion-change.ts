@@ -9,7 +9,7 @@ import { SENTENCE } from './faults';
 import type { IngestionRow } from './ingestion.entity';
 import type { UpdateIngestion } from './inputs';
 import { OperationClaims } from './operation-claims';
-import { ticksFromNow } from './ticks-seen';
+import { ticksFromNow } from './runs/ticks-seen';
 import { assertKeysKnown, assertTypesReadable } from './rules';
 
 /** Updates, pauses and resumes. */

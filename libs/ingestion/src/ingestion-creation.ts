@@ -10,7 +10,7 @@ import type { IngestionRow } from './ingestion.entity';
 import type { CreateIngestion } from './inputs';
 import { type NewIngestion, NewIngestions } from './new-ingestions';
 import { type Claim, OperationClaims } from './operation-claims';
-import { ticksFromNow } from './ticks-seen';
+import { ticksFromNow } from './runs/ticks-seen';
 import { Tombstones } from './tombstones';
 
 /** A call that timed out may still arrive in Prefect: its deployment is looked for once more after this many seconds. */

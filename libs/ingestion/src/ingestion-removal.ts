@@ -6,7 +6,7 @@ import { COURTESY_MS } from './agreement';
 import { messageOf } from './faults';
 import type { IngestionRow } from './ingestion.entity';
 import { LoadedData } from './loaded-data';
-import { RunCancellation } from './run-cancellation';
+import { RunCancellation } from './runs/run-cancellation';
 import { TableSharing } from './table-sharing';
 import { Tombstones, within } from './tombstones';
 import { knownId } from './uuid';

@@ -1,6 +1,6 @@
 import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
-import { ActiveRuns } from './active-runs';
+import { ActiveRuns } from './runs/active-runs';
 import { Agreement } from './agreement';
 import { Backfill } from './backfill/backfill';
 import { CredentialVault } from './credential-vault';
@@ -17,10 +17,10 @@ import { IngestionReads } from './ingestion-reads';
 import { IngestionRemoval } from './ingestion-removal';
 import { Installation } from './installation';
 import { IngestionService } from './ingestion.service';
-import { KeyedStarts } from './keyed-starts';
-import { KnownFlowRuns } from './known-flow-runs';
+import { KeyedStarts } from './runs/keyed-starts';
+import { KnownFlowRuns } from './runs/known-flow-runs';
 import { LoadedData } from './loaded-data';
-import { ManualRuns } from './manual-runs';
+import { ManualRuns } from './runs/manual-runs';
 import { NewIngestions } from './new-ingestions';
 import { OperationClaims } from './operation-claims';
 import { PreviewOrders } from './preview-orders';
@@ -52,18 +52,18 @@ import { UnfinishedBusiness } from './reconciler/unfinished-business';
 import { UnplannedTicks } from './reconciler/unplanned-ticks';
 import { RefreshEstimation } from './refresh-estimation';
 import { RejectedRows } from './rejected-rows';
-import { Run } from './run.entity';
-import { RunCancellation } from './run-cancellation';
-import { RunGivingUp } from './run-giving-up';
-import { RunOverlap } from './run-overlap';
-import { RunPulse } from './run-pulse';
-import { RunReads } from './run-reads';
-import { RunRecorder } from './run-recorder';
-import { RunResubmission } from './run-resubmission';
-import { RunService } from './run.service';
-import { RunSettlement } from './run-settlement';
-import { RunStarter } from './run-starter';
-import { RunTurns } from './run-turns';
+import { Run } from './runs/run.entity';
+import { RunCancellation } from './runs/run-cancellation';
+import { RunGivingUp } from './runs/run-giving-up';
+import { RunOverlap } from './runs/run-overlap';
+import { RunPulse } from './runs/run-pulse';
+import { RunReads } from './runs/run-reads';
+import { RunRecorder } from './runs/run-recorder';
+import { RunResubmission } from './runs/run-resubmission';
+import { RunService } from './runs/run.service';
+import { RunSettlement } from './runs/run-settlement';
+import { RunStarter } from './runs/run-starter';
+import { RunQueue } from './runs/run-queue';
 import { SchemaVersion } from './schema-version.entity';
 import { Statistics } from './statistics';
 import { TableSharing } from './table-sharing';
@@ -117,6 +117,6 @@ export class IngestionModule {}
 @Module({ imports: [TypeOrmModule.forFeature(ENTITIES)], providers: ALL, exports: FRONT })
 export class IngestionCommandsModule {}
 
-/** `RunRecorder`, `RunPulse` and `RunTurns`, for the flow-runner. Needs `KernelModule` and `DatabaseModule`; has neither gateway nor reconciler. */
-@Module({ providers: [RunRecorder, RunPulse, RunTurns], exports: [RunRecorder, RunPulse, RunTurns] })
+/** `RunRecorder`, `RunPulse` and `RunQueue`, for the flow-runner. Needs `KernelModule` and `DatabaseModule`; has neither gateway nor reconciler. */
+@Module({ providers: [RunRecorder, RunPulse, RunQueue], exports: [RunRecorder, RunPulse, RunQueue] })
 export class RunRecorderModule {}

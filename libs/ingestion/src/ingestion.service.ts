@@ -4,7 +4,7 @@ import { IngestionCreation } from './ingestion-creation';
 import { IngestionReads } from './ingestion-reads';
 import { IngestionRemoval } from './ingestion-removal';
 import type { CreateIngestion, RefreshInput, RetryInput, TriggerInput, UpdateIngestion } from './inputs';
-import { ManualRuns, type RefreshScope } from './manual-runs';
+import { ManualRuns, type RefreshScope } from './runs/manual-runs';
 import type { IngestionView, ListIngestions, Page, RefreshEstimate, Triggered } from './views';
 
 /**

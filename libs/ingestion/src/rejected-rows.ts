@@ -4,7 +4,7 @@ import { IngestionReads } from './ingestion-reads';
 import { LoadedData, type RejectedRowsRequest } from './loaded-data';
 import { keyAfter, pageLimit, pageOf, wrongCursor } from './page';
 import { refuse } from './rules';
-import { RunReads } from './run-reads';
+import { RunReads } from './runs/run-reads';
 import { knownId } from './uuid';
 import type { ListRejectedRows, Page, PageRequest, RejectedRowView } from './views';
 

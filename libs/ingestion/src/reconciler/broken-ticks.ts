@@ -4,8 +4,8 @@ import { Clock } from '@sluice/kernel';
 import { rowsOf } from '@sluice/database';
 import { type FlowRun, OrchestrationGateway } from '@sluice/orchestration-gateway';
 import { DataSource, type EntityManager } from 'typeorm';
-import { LOAD_ALL, moveRun, NO_METRICS, runError } from '../run-moves';
-import { endOf } from '../run-settlement';
+import { LOAD_ALL, moveRun, NO_METRICS, runError } from '../runs/run-moves';
+import { endOf } from '../runs/run-settlement';
 import { Sightings } from './sightings';
 import type { ReconcilerStep } from './step';
 

@@ -4,9 +4,9 @@ import { rowsOf } from '@sluice/database';
 import { OrchestrationGateway } from '@sluice/orchestration-gateway';
 import { DataSource } from 'typeorm';
 import { CLAIM_SECONDS } from '../operation-claims';
-import { moveRun, runError } from '../run-moves';
-import { RunResubmission, type UnenteredRun } from '../run-resubmission';
-import { type ActiveRun, ALIVE_SECONDS, endOf, type FoundEnded, RunSettlement } from '../run-settlement';
+import { moveRun, runError } from '../runs/run-moves';
+import { RunResubmission, type UnenteredRun } from '../runs/run-resubmission';
+import { type ActiveRun, ALIVE_SECONDS, endOf, type FoundEnded, RunSettlement } from '../runs/run-settlement';
 import type { ReconcilerStep } from './step';
 
 /** From when Prefect says that it has ended until we believe that its process will not say more, ms. */

@@ -2,8 +2,8 @@ import { Injectable } from '@nestjs/common';
 import { Clock } from '@sluice/kernel';
 import { rowsOf } from '@sluice/database';
 import { DataSource } from 'typeorm';
-import type { RunRow } from '../run.entity';
-import { RunGivingUp } from '../run-giving-up';
+import type { RunRow } from '../runs/run.entity';
+import { RunGivingUp } from '../runs/run-giving-up';
 import { Sightings } from './sightings';
 import type { ReconcilerStep } from './step';
 

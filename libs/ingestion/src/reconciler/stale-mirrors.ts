@@ -4,7 +4,7 @@ import { Clock } from '@sluice/kernel';
 import { rowsOf } from '@sluice/database';
 import { DataSource } from 'typeorm';
 import { LoadedData } from '../loaded-data';
-import { RunRecorder } from '../run-recorder';
+import { RunRecorder } from '../runs/run-recorder';
 import type { FileRecord } from '../types';
 import type { ReconcilerStep } from './step';
 

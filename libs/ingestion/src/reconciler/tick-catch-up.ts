@@ -4,9 +4,9 @@ import { rowsOf } from '@sluice/database';
 import { DataSource } from 'typeorm';
 import { takenIndex } from '../faults';
 import type { IngestionRow } from '../ingestion.entity';
-import { LOAD_ALL } from '../run-moves';
-import { RunStarter } from '../run-starter';
-import type { TickCounter } from '../run-turns';
+import { LOAD_ALL } from '../runs/run-moves';
+import { RunStarter } from '../runs/run-starter';
+import type { TickCounter } from '../runs/run-queue';
 import type { ScheduleSpec } from '../types';
 
 /** An ingestion whose timetable runs. */

@@ -3,7 +3,7 @@ import { Conflict } from '@sluice/kernel';
 import { rowsOf } from '@sluice/database';
 import { type FlowRunPhase, OrchestrationGateway } from '@sluice/orchestration-gateway';
 import { DataSource } from 'typeorm';
-import { saying, SENTENCE } from './faults';
+import { saying, SENTENCE } from '../faults';
 import type { RunRow } from './run.entity';
 import { hasEnded, moveRun, runError } from './run-moves';
 import { endOf, RunSettlement } from './run-settlement';

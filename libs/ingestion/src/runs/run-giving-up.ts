@@ -1,8 +1,8 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { OrchestrationGateway } from '@sluice/orchestration-gateway';
 import { DataSource } from 'typeorm';
-import { messageOf } from './faults';
-import { LoadedData } from './loaded-data';
+import { messageOf } from '../faults';
+import { LoadedData } from '../loaded-data';
 import type { RunRow } from './run.entity';
 import { moveRun, runError } from './run-moves';
 

@@ -1,11 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import { type LogLine, OrchestrationGateway } from '@sluice/orchestration-gateway';
-import { saying, SENTENCE } from './faults';
-import { FileHistory } from './file-history';
-import type { Repetition } from './ingestion.service';
+import { saying, SENTENCE } from '../faults';
+import { FileHistory } from '../file-history';
+import type { Repetition } from '../ingestion.service';
 import { ManualRuns } from './manual-runs';
-import { keyAfter, packed, pageLimit, wrongCursor } from './page';
-import { RejectedRows } from './rejected-rows';
+import { keyAfter, packed, pageLimit, wrongCursor } from '../page';
+import { RejectedRows } from '../rejected-rows';
 import { RunCancellation } from './run-cancellation';
 import { RunReads } from './run-reads';
 import type {
@@ -17,7 +17,7 @@ import type {
   RunView,
   SchemaVersionView,
   Triggered,
-} from './views';
+} from '../views';
 
 /** What happened: runs, their logs, the files and schema versions they left, and cancelling one. */
 @Injectable()

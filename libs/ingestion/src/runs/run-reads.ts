@@ -2,11 +2,11 @@ import { Injectable } from '@nestjs/common';
 import { RunNotFound, SchemaVersionNotFound } from '@sluice/kernel';
 import { rowsOf } from '@sluice/database';
 import { DataSource } from 'typeorm';
-import { IngestionReads } from './ingestion-reads';
-import { keyAfter, newestAfter, newestKey, pageLimit, pageOf } from './page';
+import { IngestionReads } from '../ingestion-reads';
+import { keyAfter, newestAfter, newestKey, pageLimit, pageOf } from '../page';
 import { cancelOf, type ShownRun } from './run-cancel-view';
-import { knownId } from './uuid';
-import type { FileView, Page, PageRequest, RunView, SchemaVersionView } from './views';
+import { knownId } from '../uuid';
+import type { FileView, Page, PageRequest, RunView, SchemaVersionView } from '../views';
 
 const SHOWN = `*, extract(epoch FROM now() - heartbeat_at)::float8 AS silent_seconds`;
 

@@ -1,5 +1,5 @@
 import { Column, Entity, PrimaryColumn } from 'typeorm';
-import type { RunError, RunMetrics, RunParameters, RunStatus, RunTrigger } from './types';
+import type { RunError, RunMetrics, RunParameters, RunStatus, RunTrigger } from '../types';
 
 /** One execution as Sluice records it. `status` moves only by compare-and-set along `NEXT_RUN_STATUS`. */
 @Entity('run')

@@ -3,14 +3,14 @@ import { Conflict, RunActive } from '@sluice/kernel';
 import { rowsOf } from '@sluice/database';
 import { DataSource } from 'typeorm';
 import { type ActiveRow, ActiveRuns } from './active-runs';
-import type { IngestionRow } from './ingestion.entity';
+import type { IngestionRow } from '../ingestion.entity';
 import { RunCancellation } from './run-cancellation';
 import type { RunRow } from './run.entity';
-import { countReplaced } from './run-turns';
+import { countReplaced } from './run-queue';
 
 export type Place = NonNullable<RunRow['place']>;
 
-/** What a run that is to be started does with those that are active: `overlap_policy`, for what the API starts. Ticks ask `RunTurns`. */
+/** What a run that is to be started does with those that are active: `overlap_policy`, for what the API starts. Ticks ask `RunQueue`. */
 @Injectable()
 export class RunOverlap {
   constructor(

@@ -2,8 +2,9 @@ import { Injectable } from '@nestjs/common';
 import { OrchestrationUnavailable, RunActive } from '@sluice/kernel';
 import { rowsOf } from '@sluice/database';
 import { DataSource } from 'typeorm';
-import { CLAIM_SECONDS } from './operation-claims';
+import { CLAIM_SECONDS } from '../operation-claims';
 import type { RunRow } from './run.entity';
+import { isActive } from './run-queue';
 import { isPromised } from './run-resubmission';
 import { type ActiveRun, ALIVE_SECONDS, type FoundEnded, RunSettlement } from './run-settlement';
 
@@ -58,12 +59,7 @@ export class ActiveRuns {
     if (run.alive) return false;
     const end = await this.settlement.findEnded(run.flow_run_id);
     if (!end || isResubmitted(run, end)) return false;
-    return (await this.settlement.settle(run, end)) || !(await this.isActive(run.id));
-  }
-
-  private async isActive(runId: string): Promise<boolean> {
-    const sql = `SELECT FROM sluice_control.run WHERE id = $1 AND status IN ('queued', 'running')`;
-    return (await rowsOf(this.dataSource, sql, [runId])).length > 0;
+    return (await this.settlement.settle(run, end)) || !(await isActive(this.dataSource, run.id));
   }
 }
 

@@ -1,6 +1,6 @@
 import type { RunRow } from './run.entity';
 import { hasEnded } from './run-moves';
-import type { RunCancel } from './views';
+import type { RunCancel } from '../views';
 
 /** `silent_seconds`: since its process was last heard of; null before there is one. */
 export type ShownRun = RunRow & { silent_seconds: number | null };

@@ -2,19 +2,19 @@ import { Injectable } from '@nestjs/common';
 import { RunActive, ValueError } from '@sluice/kernel';
 import { rowsOf } from '@sluice/database';
 import { DataSource } from 'typeorm';
-import { IngestionReads } from './ingestion-reads';
+import { IngestionReads } from '../ingestion-reads';
 import { KeyedStarts } from './keyed-starts';
-import type { RefreshInput, RetryInput, TriggerInput } from './inputs';
-import { RefreshEstimation } from './refresh-estimation';
-import { onlyKnown } from './rules';
-import { shown } from './rules/refuse';
-import { loadWindow } from './rules/window';
+import type { RefreshInput, RetryInput, TriggerInput } from '../inputs';
+import { RefreshEstimation } from '../refresh-estimation';
+import { onlyKnown } from '../rules';
+import { shown } from '../rules/refuse';
+import { loadWindow } from '../rules/window';
 import type { RunRow } from './run.entity';
 import { hasEnded } from './run-moves';
 import type { StartRequest } from './run-starter';
-import { TableSharing } from './table-sharing';
-import type { RunParameters } from './types';
-import type { RefreshEstimate, Triggered } from './views';
+import { TableSharing } from '../table-sharing';
+import type { RunParameters } from '../types';
+import type { RefreshEstimate, Triggered } from '../views';
 
 export type RefreshScope = Extract<RunParameters, { kind: 'refresh' }>['scope'];
 

@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { OwnConnection } from '@sluice/database';
 import { Clock, CONFIG, type Config } from '@sluice/kernel';
 import { hasEnded } from './run-moves';
-import type { RunStatus } from './types';
+import type { RunStatus } from '../types';
 
 const LOOK_EVERY_MS = 3_000;
 /** A heartbeat younger than this is not written anew: one comes about every 9 s. */

@@ -1,12 +1,12 @@
 import { Injectable } from '@nestjs/common';
 import { rowsOf, type SqlRunner } from '@sluice/database';
 import { DataSource } from 'typeorm';
-import { takenIndex } from './faults';
+import { takenIndex } from '../faults';
 import { ADD_TO_TOTALS } from './run-counts';
 import { runError } from './run-moves';
 import type { RunRow } from './run.entity';
-import { storedJson } from './stored-json';
-import type { IngestionStatus, RunStatus, ScheduleSpec } from './types';
+import { storedJson } from '../stored-json';
+import type { IngestionStatus, RunStatus, ScheduleSpec } from '../types';
 
 /** What is counted on the ingestion when a tick ends without a run. */
 export type TickCounter = 'missed' | 'superseded' | 'overlap_skipped';
@@ -32,7 +32,7 @@ export interface Turn {
  * `run_next` and `run_waiting` see to it that there is one of each at most, whoever asks at once; the lease alone decides who loads.
  */
 @Injectable()
-export class RunTurns {
+export class RunQueue {
   constructor(private readonly dataSource: DataSource) {}
 
   /** Also the heartbeat of a queued run. `null`: it is gone with its ingestion. */
@@ -97,10 +97,14 @@ export class RunTurns {
     return (await rowsOf(this.dataSource, OTHER, [runId])).length > 0;
   }
 
-  async isActive(runId: string): Promise<boolean> {
-    const sql = `SELECT 1 FROM sluice_control.run WHERE id = $1 AND status IN ('queued', 'running')`;
-    return (await rowsOf(this.dataSource, sql, [runId])).length > 0;
+  isActive(runId: string): Promise<boolean> {
+    return isActive(this.dataSource, runId);
   }
+}
+
+export async function isActive(sql: SqlRunner, runId: string): Promise<boolean> {
+  const statement = `SELECT FROM sluice_control.run WHERE id = $1 AND status IN ('queued', 'running')`;
+  return (await rowsOf(sql, statement, [runId])).length > 0;
 }
 
 export const SUPERSEDED = 'superseded by a later tick';

@@ -2,10 +2,10 @@ import { Injectable } from '@nestjs/common';
 import { IngestionNotFound } from '@sluice/kernel';
 import { rowsOf } from '@sluice/database';
 import { DataSource } from 'typeorm';
-import { IdempotencyKeys } from './idempotency-keys';
+import { IdempotencyKeys } from '../idempotency-keys';
 import type { RunRow } from './run.entity';
 import { RunStarter, type StartRequest } from './run-starter';
-import type { Triggered } from './views';
+import type { Triggered } from '../views';
 
 /** A start by hand as its caller asks for it. The key is unique for one operation on one ingestion. */
 export interface KeyedStart {

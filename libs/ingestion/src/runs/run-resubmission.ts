@@ -3,7 +3,7 @@ import { rowsOf } from '@sluice/database';
 import { OrchestrationGateway } from '@sluice/orchestration-gateway';
 import { DataSource } from 'typeorm';
 import type { RunRow } from './run.entity';
-import type { RunTrigger } from './types';
+import type { RunTrigger } from '../types';
 
 export type UnenteredRun = Pick<RunRow, 'id' | 'ingestion_id' | 'trigger'> & { flow_run_id: string };
 

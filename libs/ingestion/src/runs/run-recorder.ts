@@ -2,11 +2,11 @@ import { Injectable } from '@nestjs/common';
 import { isOutage, patiently, rowsOf } from '@sluice/database';
 import { Clock } from '@sluice/kernel';
 import { DataSource } from 'typeorm';
-import { forgetOtherLoads, mirrorFiles } from './file-mirror';
+import { forgetOtherLoads, mirrorFiles } from '../file-mirror';
 import { type Entered, type Entry, enterRun } from './run-entry';
 import { LOAD_ALL, moveRun } from './run-moves';
-import { leaveQueue } from './run-turns';
-import { storedJson } from './stored-json';
+import { leaveQueue } from './run-queue';
+import { storedJson } from '../stored-json';
 import type {
   ChangedFiles,
   ColumnRecord,
@@ -22,7 +22,7 @@ import type {
   SchemaSpec,
   SourceSpec,
   DestinationSpec,
-} from './types';
+} from '../types';
 
 /** What the data plane needs to know of an ingestion to run it. */
 export interface RunningOrder {

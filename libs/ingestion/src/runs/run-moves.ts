@@ -1,8 +1,8 @@
 import { rowsOf, type SqlRunner } from '@sluice/database';
 import { ADD_TO_TOTALS, COUNT_STREAK } from './run-counts';
 import type { RunRow } from './run.entity';
-import { storedJson } from './stored-json';
-import { NEXT_RUN_STATUS, type RunError, type RunMetrics, type RunParameters, type RunStatus } from './types';
+import { storedJson } from '../stored-json';
+import { NEXT_RUN_STATUS, type RunError, type RunMetrics, type RunParameters, type RunStatus } from '../types';
 
 const MAX_ERRORS = 100;
 

@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { IngestionNotFound } from '@sluice/kernel';
 import { rowsOf, type SqlRunner } from '@sluice/database';
-import { isOrphan } from './faults';
+import { isOrphan } from '../faults';
 import type { RunRow } from './run.entity';
 import { hasEnded, LOAD_ALL, NO_METRICS } from './run-moves';
-import type { RunParameters, RunStatus, RunTrigger } from './types';
+import type { RunParameters, RunStatus, RunTrigger } from '../types';
 
 export interface Entry {
   ingestionId: string;

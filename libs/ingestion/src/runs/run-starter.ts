@@ -5,17 +5,17 @@ import { rowsOf, type SqlRunner } from '@sluice/database';
 import { OrchestrationGateway } from '@sluice/orchestration-gateway';
 import { DataSource } from 'typeorm';
 import { ActiveRuns } from './active-runs';
-import { isOrphan, messageOf, saying, SENTENCE, takenIndex } from './faults';
-import type { Hold } from './idempotency-keys';
-import type { IngestionRow } from './ingestion.entity';
+import { isOrphan, messageOf, saying, SENTENCE, takenIndex } from '../faults';
+import type { Hold } from '../idempotency-keys';
+import type { IngestionRow } from '../ingestion.entity';
 import { KnownFlowRuns } from './known-flow-runs';
-import { type Claim, OperationClaims } from './operation-claims';
+import { type Claim, OperationClaims } from '../operation-claims';
 import type { RunRow } from './run.entity';
 import { moveRun, NO_METRICS, runError } from './run-moves';
 import { type Place, RunOverlap } from './run-overlap';
-import { PLACES } from './run-turns';
-import type { RunParameters, RunTrigger } from './types';
-import type { Triggered } from './views';
+import { PLACES } from './run-queue';
+import type { RunParameters, RunTrigger } from '../types';
+import type { Triggered } from '../views';
 
 export interface StartRequest {
   trigger: RunTrigger;

@@ -1,5 +1,5 @@
 import { mayFollow, moveRun } from './run-moves';
-import { RUN_STATUSES, type RunStatus } from './types';
+import { RUN_STATUSES, type RunStatus } from '../types';
 
 const ALLOWED: readonly string[] = [
   'queued > running',

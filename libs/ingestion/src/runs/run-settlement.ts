@@ -3,7 +3,7 @@ import { type FlowRunPhase, OrchestrationGateway } from '@sluice/orchestration-g
 import { DataSource } from 'typeorm';
 import type { RunRow } from './run.entity';
 import { moveRun, runError } from './run-moves';
-import type { RunStatus } from './types';
+import type { RunStatus } from '../types';
 
 /** A heartbeat younger than this says that the process lives, whatever a worker that lost sight of it told Prefect. */
 export const ALIVE_SECONDS = 20;

@@ -2,8 +2,8 @@ import { Injectable } from '@nestjs/common';
 import { patiently, rowsOf } from '@sluice/database';
 import { Clock, IngestionNotFound, OrchestrationUnavailable } from '@sluice/kernel';
 import { DataSource } from 'typeorm';
-import { Agreement } from './agreement';
-import { SENTENCE } from './faults';
+import { Agreement } from '../agreement';
+import { SENTENCE } from '../faults';
 
 /** Well within the claim it is done under, ms. */
 const PATIENCE_MS = 5_000;
