@@ -23,8 +23,8 @@ export interface Verdict {
 
 /** The design's promise. */
 export const AGREEMENT_MS = 60_000;
-/** Of claims and of runs that were never sent; and of keys. */
-const [CLAIM, KEY] = ['30 s', '60 s'];
+/** Of claims and of runs that were never sent; of keys; and of what was answered and may still arrive in Prefect. */
+const [CLAIM, KEY, LATE] = ['30 s', '60 s', '10 s'];
 
 /**
  * All points of an operation: before its first call, and after each. Between two calls there is one point only, since for everybody outside it is the
@@ -78,6 +78,7 @@ async function moveClocks(stage: Stage): Promise<void> {
     `UPDATE sluice_control.ingestion SET operation_expires_at = operation_expires_at - interval '${CLAIM}' WHERE operation_id IS NOT NULL`,
     `UPDATE sluice_control.tombstone SET next_attempt_at = next_attempt_at - interval '${CLAIM}'`,
     `UPDATE sluice_control.run SET created_at = created_at - interval '${CLAIM}' WHERE status = 'queued' AND flow_run_id IS NULL`,
+    `UPDATE sluice_control.run SET ended_at = ended_at - interval '${LATE}' WHERE started_at IS NULL AND ended_at IS NOT NULL`,
   ])
     await stage.control(sql);
 }

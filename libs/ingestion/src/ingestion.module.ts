@@ -34,6 +34,7 @@ import { DueOrphans } from './reconciler/due-orphans';
 import { DueTombstones } from './reconciler/due-tombstones';
 import { ExpiredClaims } from './reconciler/expired-claims';
 import { FailureStreaks } from './reconciler/failure-streaks';
+import { ForgottenRuns } from './reconciler/forgotten-runs';
 import { FreshnessWatch } from './reconciler/freshness-watch';
 import { FullComparison } from './reconciler/full-comparison';
 import { Housekeeping } from './reconciler/housekeeping';
@@ -50,6 +51,7 @@ import { SuspectedDrift } from './reconciler/suspected-drift';
 import { TickCatchUp } from './reconciler/tick-catch-up';
 import { UnfinishedBusiness } from './reconciler/unfinished-business';
 import { UnplannedTicks } from './reconciler/unplanned-ticks';
+import { UnwantedFlowRuns } from './reconciler/unwanted-flow-runs';
 import { RefreshEstimation } from './refresh-estimation';
 import { RejectedRows } from './rejected-rows';
 import { Run } from './runs/run.entity';
@@ -64,6 +66,7 @@ import { RunService } from './runs/run.service';
 import { RunSettlement } from './runs/run-settlement';
 import { RunStarter } from './runs/run-starter';
 import { RunQueue } from './runs/run-queue';
+import { UnsentRuns } from './runs/unsent-runs';
 import { SchemaVersion } from './schema-version.entity';
 import { Statistics } from './statistics';
 import { TableSharing } from './table-sharing';
@@ -75,7 +78,7 @@ const SHARED = [
   ...[CredentialVault, IdempotencyKeys],
 ];
 const RUNS = [
-  ...[RunSettlement, RunGivingUp, RunResubmission, ActiveRuns, RunOverlap, KnownFlowRuns],
+  ...[RunSettlement, RunGivingUp, RunResubmission, UnsentRuns, ActiveRuns, RunOverlap, KnownFlowRuns],
   ...[RunStarter, KeyedStarts, RunRecorder, TickCatchUp],
 ];
 const DATA = [LoadedData, TableSharing, RefreshEstimation];
@@ -94,7 +97,8 @@ const WATCHING = [Events, Statistics];
 /** In this order: what died is freed, what differs is found, then mended; what there is to tell comes last. */
 const STEPS = [
   ...[ExpiredClaims, FullComparison, SuspectedDrift, DueTombstones, DueOrphans],
-  ...[SilentRuns, LostRuns, OrphanedFlowRuns, BrokenTicks, UnplannedTicks, StaleMirrors, Housekeeping],
+  ...[SilentRuns, ForgottenRuns, LostRuns, OrphanedFlowRuns, UnwantedFlowRuns],
+  ...[BrokenTicks, UnplannedTicks, StaleMirrors, Housekeeping],
   ...[FailureStreaks, FreshnessWatch, EventDelivery],
 ];
 const PASS = {

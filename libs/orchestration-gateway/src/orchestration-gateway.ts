@@ -99,6 +99,11 @@ export class OrchestrationGateway {
     return this.parts.flowRuns.create(request);
   }
 
+  /** The flow runs that were made for these runs, by run id: the first one of each, ended or not; absent when there is none. */
+  flowRunsMadeFor(runIds: readonly string[]): Promise<Map<string, FlowRun>> {
+    return this.parts.flowRuns.firstOf(runIds);
+  }
+
   /** `null` when there is none. */
   readFlowRun(flowRunId: string): Promise<FlowRun | null> {
     return this.parts.flowRuns.read(flowRunId);
