@@ -183,6 +183,18 @@ CREATE TABLE sluice_control.schema_version (
   CONSTRAINT schema_version_ingestion_id_fkey FOREIGN KEY (ingestion_id) REFERENCES sluice_control.ingestion(id) ON DELETE CASCADE
 );
 
+CREATE TABLE sluice_control.table_drop (
+  ingestion_id uuid NOT NULL,
+  destination jsonb NOT NULL,
+  attempts integer NOT NULL DEFAULT 0,
+  next_attempt_at timestamp with time zone NOT NULL DEFAULT now(),
+  last_error text,
+  created_at timestamp(3) with time zone NOT NULL DEFAULT now(),
+  CONSTRAINT table_drop_pkey PRIMARY KEY (ingestion_id)
+);
+CREATE INDEX table_drop_by_table ON sluice_control.table_drop USING btree (((destination ->> 'schema'::text)), ((destination ->> 'table'::text)));
+CREATE INDEX table_drop_due ON sluice_control.table_drop USING btree (next_attempt_at);
+
 CREATE TABLE sluice_control.tombstone (
   ingestion_id uuid NOT NULL,
   attempts integer NOT NULL DEFAULT 0,

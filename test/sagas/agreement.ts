@@ -24,6 +24,7 @@ FROM sluice_control.ingestion WHERE status <> 'provisioning'`;
 /** What is not yet done, or never will be. */
 const LEFT = `
 SELECT 'tombstone of ' || ingestion_id AS what FROM sluice_control.tombstone
+UNION ALL SELECT 'table to be dropped of ' || ingestion_id FROM sluice_control.table_drop
 UNION ALL SELECT 'claim (' || operation || ') on ' || id FROM sluice_control.ingestion WHERE operation_id IS NOT NULL
 UNION ALL SELECT 'drift suspected of ' || id FROM sluice_control.ingestion WHERE drift_suspected
 UNION ALL SELECT 'half made ' || id FROM sluice_control.ingestion WHERE status = 'provisioning'`;

@@ -31,6 +31,7 @@ import { DriftRecord } from './reconciler/drift-record';
 import { DriftRepair } from './reconciler/drift-repair';
 import { DriftingRows } from './reconciler/drifting-rows';
 import { DueOrphans } from './reconciler/due-orphans';
+import { DueTableDrops } from './reconciler/due-table-drops';
 import { DueTombstones } from './reconciler/due-tombstones';
 import { ExpiredClaims } from './reconciler/expired-claims';
 import { FailureStreaks } from './reconciler/failure-streaks';
@@ -69,6 +70,7 @@ import { RunQueue } from './runs/run-queue';
 import { UnsentRuns } from './runs/unsent-runs';
 import { SchemaVersion } from './schema-version.entity';
 import { Statistics } from './statistics';
+import { TableDrops } from './table-drops';
 import { TableSharing } from './table-sharing';
 import { Tombstone } from './tombstone.entity';
 import { Tombstones } from './tombstones';
@@ -81,7 +83,7 @@ const RUNS = [
   ...[RunSettlement, RunGivingUp, RunResubmission, UnsentRuns, ActiveRuns, RunOverlap, KnownFlowRuns],
   ...[RunStarter, KeyedStarts, RunRecorder, TickCatchUp],
 ];
-const DATA = [LoadedData, TableSharing, RefreshEstimation];
+const DATA = [LoadedData, TableSharing, TableDrops, RefreshEstimation];
 const USE_CASES = [
   NewIngestions,
   IngestionCreation,
@@ -96,7 +98,7 @@ const COMPARING = [UnfinishedBusiness, DriftingRows, NeedlessDeployments, WholeC
 const WATCHING = [Events, Statistics];
 /** In this order: what died is freed, what differs is found, then mended; what there is to tell comes last. */
 const STEPS = [
-  ...[ExpiredClaims, FullComparison, SuspectedDrift, DueTombstones, DueOrphans],
+  ...[ExpiredClaims, FullComparison, SuspectedDrift, DueTombstones, DueTableDrops, DueOrphans],
   ...[SilentRuns, ForgottenRuns, LostRuns, OrphanedFlowRuns, UnwantedFlowRuns],
   ...[BrokenTicks, UnplannedTicks, StaleMirrors, Housekeeping],
   ...[FailureStreaks, FreshnessWatch, EventDelivery],
