@@ -6,6 +6,7 @@ import type { Watch } from './api/watch';
 import type { PrefectClient } from './prefect/client';
 import { unavailable } from './prefect/failures';
 import type {
+  CircuitStatus,
   Deployment,
   DeploymentSpec,
   FlowRun,
@@ -41,6 +42,11 @@ export class OrchestrationGateway {
   /** The facts beside the flag, from memory; never calls Prefect. */
   status(): OrchestrationStatus {
     return this.parts.watch.status();
+  }
+
+  /** One for each address in `PREFECT_API_URL`, from memory. */
+  circuits(): CircuitStatus[] {
+    return this.parts.prefect.servers.all.map(({ name, breaker }) => ({ server: name, state: breaker.state }));
   }
 
   /** Throws `OrchestrationUnavailable('not_initialized')` unless `initialized`. Saves time, decides nothing. */
