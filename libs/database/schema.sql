@@ -113,6 +113,7 @@ CREATE TABLE sluice_control.processed_file (
   processed_at timestamp(3) with time zone NOT NULL DEFAULT now(),
   attempts integer NOT NULL DEFAULT 0,
   next_attempt_at timestamp(3) with time zone,
+  quarantine_untold boolean NOT NULL DEFAULT false,
   CONSTRAINT processed_file_pkey PRIMARY KEY (ingestion_id, path),
   CONSTRAINT processed_file_attempts CHECK ((attempts >= 0)),
   CONSTRAINT processed_file_counts CHECK (((rows >= 0) AND (rejected >= 0) AND (bytes >= 0))),
@@ -120,6 +121,7 @@ CREATE TABLE sluice_control.processed_file (
   CONSTRAINT processed_file_status CHECK ((status = ANY (ARRAY['loaded'::text, 'failed'::text, 'quarantined'::text, 'changed'::text])))
 );
 CREATE INDEX processed_file_failed ON sluice_control.processed_file USING btree (ingestion_id, path) WHERE (status = ANY (ARRAY['failed'::text, 'quarantined'::text]));
+CREATE INDEX processed_file_untold ON sluice_control.processed_file USING btree (ingestion_id, path) WHERE quarantine_untold;
 
 CREATE TABLE sluice_control.run (
   id uuid NOT NULL,

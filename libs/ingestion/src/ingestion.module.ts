@@ -42,6 +42,7 @@ import { Housekeeping } from './reconciler/housekeeping';
 import { LostRuns } from './reconciler/lost-runs';
 import { NeedlessDeployments } from './reconciler/needless-deployments';
 import { OrphanedFlowRuns } from './reconciler/orphaned-flow-runs';
+import { QuarantineWatch } from './reconciler/quarantine-watch';
 import { Reconciler, RECONCILER_STEPS } from './reconciler/reconciler';
 import { ReconcilerTimer } from './reconciler/reconciler-timer';
 import { Reconciliation } from './reconciler/reconciliation';
@@ -101,7 +102,7 @@ const STEPS = [
   ...[ExpiredClaims, FullComparison, SuspectedDrift, DueTombstones, DueTableDrops, DueOrphans],
   ...[SilentRuns, ForgottenRuns, LostRuns, OrphanedFlowRuns, UnwantedFlowRuns],
   ...[BrokenTicks, UnplannedTicks, StaleMirrors, Housekeeping],
-  ...[FailureStreaks, FreshnessWatch, EventDelivery],
+  ...[FailureStreaks, FreshnessWatch, QuarantineWatch, EventDelivery],
 ];
 const PASS = {
   provide: RECONCILER_STEPS,

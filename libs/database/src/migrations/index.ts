@@ -2,6 +2,7 @@ import { ControlTables1764000000000 } from './1764000000000-control-tables';
 import { AnyShape1765000000000 } from './1765000000000-any-shape';
 import { UnderFaults1766000000000 } from './1766000000000-under-faults';
 import { WhatIsStillToGo1767000000000 } from './1767000000000-what-is-still-to-go';
+import { UntoldQuarantine1768000000000 } from './1768000000000-untold-quarantine';
 
 /** In the order they run. A migration that has been released is never changed: the next one goes forward. */
 export const MIGRATIONS = [
@@ -9,4 +10,5 @@ export const MIGRATIONS = [
   AnyShape1765000000000,
   UnderFaults1766000000000,
   WhatIsStillToGo1767000000000,
+  UntoldQuarantine1768000000000,
 ] as const;
