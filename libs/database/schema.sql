@@ -113,6 +113,7 @@ CREATE TABLE sluice_control.processed_file (
   processed_at timestamp(3) with time zone NOT NULL DEFAULT now(),
   attempts integer NOT NULL DEFAULT 0,
   next_attempt_at timestamp(3) with time zone,
+  quarantine_untold boolean NOT NULL DEFAULT false,
   CONSTRAINT processed_file_pkey PRIMARY KEY (ingestion_id, path),
   CONSTRAINT processed_file_attempts CHECK ((attempts >= 0)),
   CONSTRAINT processed_file_counts CHECK (((rows >= 0) AND (rejected >= 0) AND (bytes >= 0))),
@@ -120,6 +121,7 @@ CREATE TABLE sluice_control.processed_file (
   CONSTRAINT processed_file_status CHECK ((status = ANY (ARRAY['loaded'::text, 'failed'::text, 'quarantined'::text, 'changed'::text])))
 );
 CREATE INDEX processed_file_failed ON sluice_control.processed_file USING btree (ingestion_id, path) WHERE (status = ANY (ARRAY['failed'::text, 'quarantined'::text]));
+CREATE INDEX processed_file_untold ON sluice_control.processed_file USING btree (ingestion_id, path) WHERE quarantine_untold;
 
 CREATE TABLE sluice_control.run (
   id uuid NOT NULL,
@@ -182,6 +184,18 @@ CREATE TABLE sluice_control.schema_version (
   CONSTRAINT schema_version_counts_from_one CHECK ((version >= 1)),
   CONSTRAINT schema_version_ingestion_id_fkey FOREIGN KEY (ingestion_id) REFERENCES sluice_control.ingestion(id) ON DELETE CASCADE
 );
+
+CREATE TABLE sluice_control.table_drop (
+  ingestion_id uuid NOT NULL,
+  destination jsonb NOT NULL,
+  attempts integer NOT NULL DEFAULT 0,
+  next_attempt_at timestamp with time zone NOT NULL DEFAULT now(),
+  last_error text,
+  created_at timestamp(3) with time zone NOT NULL DEFAULT now(),
+  CONSTRAINT table_drop_pkey PRIMARY KEY (ingestion_id)
+);
+CREATE INDEX table_drop_by_table ON sluice_control.table_drop USING btree (((destination ->> 'schema'::text)), ((destination ->> 'table'::text)));
+CREATE INDEX table_drop_due ON sluice_control.table_drop USING btree (next_attempt_at);
 
 CREATE TABLE sluice_control.tombstone (
   ingestion_id uuid NOT NULL,

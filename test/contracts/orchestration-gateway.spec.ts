@@ -365,6 +365,17 @@ const contract = (start: () => Promise<Prefect>) => () => {
       ]);
     });
 
+    it('is found by the run it was made for, whatever became of it; the one made instead and a copy are not', async () => {
+      const { request, flowRunId } = await trigger();
+      await gateway.createFlowRun({ ...request, instead: true });
+      const parameters = { ingestion_id: request.ingestionId, run_id: request.runId };
+      await call('POST', `/deployments/${request.deploymentId}/create_flow_run`, { parameters });
+      const found = await gateway.flowRunsMadeFor([request.runId, NOWHERE]);
+      expect([...found]).toEqual([[request.runId, expect.objectContaining({ id: flowRunId, phase: 'scheduled' })]]);
+      await gateway.cancelFlowRun(flowRunId);
+      expect((await gateway.flowRunsMadeFor([request.runId])).get(request.runId)).toMatchObject({ phase: 'cancelled' });
+    });
+
     it('of the timetable that broke is found, whether it was RUNNING or not', async () => {
       const { deployment } = await create({ timetable: null });
       const body = { tags: ['sluice', 'auto-scheduled'] };

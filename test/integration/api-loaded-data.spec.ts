@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PostgresDestination } from '@sluice/connectors';
 import { CONFIG, type Config } from '@sluice/kernel';
+import { DueTableDrops } from '../../libs/ingestion/src/reconciler/due-table-drops';
 import { expectProblem, startApi, type Api } from '../support/api';
 
 let api: Api;
@@ -320,6 +321,18 @@ describe('DELETE /ingestions/{id}/files', () => {
 describe('DELETE /ingestions/{id}?drop_table=true', () => {
   const remove = (id: string, on = api) => on.call('delete', `/ingestions/${id}?drop_table=true`);
   const tables = (name: string) => api.sql(`SELECT tablename FROM pg_tables WHERE tablename = $1`, [name]);
+  const due = () => api.sql(`UPDATE sluice_control.table_drop SET next_attempt_at = now()`);
+  /** Whoever deletes such a row fails when it commits. */
+  const refusingAtCommit = async (where: string, when: string) => {
+    await api.sql(
+      `CREATE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not now'; END $$`,
+    );
+    await api.sql(
+      `CREATE CONSTRAINT TRIGGER refuse AFTER DELETE ON ${where} DEFERRABLE INITIALLY DEFERRED
+       FOR EACH ROW WHEN (${when}) EXECUTE FUNCTION public.refuse()`,
+    );
+    return () => api.sql(`DROP FUNCTION public.refuse() CASCADE`);
+  };
 
   it('drops the table that Sluice made', async () => {
     const { id, table } = await anIngestion();
@@ -392,6 +405,50 @@ describe('DELETE /ingestions/{id}?drop_table=true', () => {
     expectProblem(response, unreachable(response));
     expect((await cutOff.call('get', `/ingestions/${id}`)).status).toBe(200);
     expect((await cutOff.call('delete', `/ingestions/${id}`)).status).toBe(204);
+  });
+
+  it('deletes and drops nothing when the ingestion cannot be deleted at the last moment', async () => {
+    const { id, table } = await anIngestion();
+    await aTable(id, table, 1);
+    await inLedger(id, 'a.csv');
+    const mend = await refusingAtCommit('sluice_control.ingestion', `OLD.id = '${id}'`);
+    expect((await remove(id)).status).toBe(500);
+    await mend();
+    expect((await api.call('get', `/ingestions/${id}`)).status).toBe(200);
+    expect([await tables(table), await api.sql(`SELECT path FROM sluice.ledger WHERE ingestion = $1`, [id])]).toEqual([
+      [{ tablename: table }],
+      [{ path: 'a.csv' }],
+    ]);
+    expect((await remove(id)).status).toBe(204);
+  });
+
+  it('drops the table later when the destination goes away at the last moment; until then nobody joins it', async () => {
+    const { id, table } = await anIngestion();
+    await aTable(id, table, 1);
+    await inLedger(id, 'a.csv');
+    const mend = await refusingAtCommit('sluice.ledger', `OLD.ingestion = '${id}'`);
+    expect((await remove(id)).status).toBe(204);
+    expect((await api.call('get', `/ingestions/${id}`)).status).toBe(404);
+    const next = { name: 'joins', source: { type: 'file', path: folder }, destination: { table } };
+    const refusal = await api.call('post', '/ingestions', next);
+    expectProblem(
+      refusal,
+      conflict(`Table public.${table} is still to be dropped with a deleted ingestion. Try again in a moment.`),
+    );
+    const pass = () => api.app.get(DueTableDrops).run();
+    expect(await pass()).toEqual([]);
+    await due();
+    expect(await pass()).toEqual([]);
+    expect(await api.sql(`SELECT attempts FROM sluice_control.table_drop`)).toEqual([{ attempts: 1 }]);
+    await mend();
+    await due();
+    expect(await pass()).toEqual([`Dropped table public.${table} of deleted ingestion ${id}`]);
+    expect([await tables(table), await api.sql(`SELECT path FROM sluice.ledger WHERE ingestion = $1`, [id])]).toEqual([
+      [],
+      [],
+    ]);
+    expect(await api.sql(`SELECT FROM sluice_control.table_drop`)).toEqual([]);
+    expect((await api.call('post', '/ingestions', next)).status).toBe(201);
   });
 
   it('deletes nothing when something depends on the table', async () => {

@@ -19,6 +19,12 @@ const fresh = async () => {
   await new Promise((resolve) => setTimeout(resolve, CACHED_MS));
   return scrape();
 };
+/** Of the circuit breaker before the only Prefect. */
+const circuit = async () => {
+  const samples = seriesOf(await scrape(), 'sluice_orchestration_circuit');
+  expect(new Set(samples.map(({ labels }) => labels.server))).toEqual(new Set([new URL(api.fake.apiUrl).host]));
+  return Object.fromEntries(samples.map(({ labels, value }) => [labels.state, value]));
+};
 const seriesOf = (families: Map<string, ParsedFamily>, name: string) => families.get(name)?.samples ?? [];
 
 describe('GET /metrics', () => {
@@ -45,6 +51,7 @@ describe('GET /metrics', () => {
       'sluice_ingestions_failing',
       'sluice_ingestions_stale',
       'sluice_ingestions_unshown',
+      'sluice_orchestration_circuit',
       'sluice_orchestration_initialized',
       'sluice_orchestration_scheduler_alive',
       'sluice_read_bytes_total',
@@ -131,8 +138,11 @@ describe('GET /metrics', () => {
     await api.fake.misbehave('down');
     await until(() => !api.app.get(OrchestrationGateway).initialized);
     expect(valueOf(await scrape(), 'sluice_orchestration_initialized')).toBe(0);
+    await until(async () => (await circuit()).open === 1);
+    expect(await circuit()).toEqual({ closed: 0, half_open: 0, open: 1 });
     await api.fake.behave();
     await until(() => api.app.get(OrchestrationGateway).initialized);
+    expect(await circuit()).toEqual({ closed: 1, half_open: 0, open: 0 });
   });
 });
 

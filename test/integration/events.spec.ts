@@ -242,7 +242,7 @@ describe('GET /events', () => {
   it.each([
     [
       'kind=loud',
-      'kind "loud" is not available. Available now: failing, paused_by_failures, stale, fresh, drift_alarm.',
+      'kind "loud" is not available. Available now: failing, paused_by_failures, stale, fresh, quarantined, drift_alarm.',
     ],
     ['ingestion_id=7', 'ingestion_id "7" is not a UUID. Give the id of an ingestion.'],
   ])('refuses %s', async (query, detail) => {

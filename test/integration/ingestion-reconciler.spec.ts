@@ -179,18 +179,6 @@ describe('a run whose process is gone', () => {
     expect((await plane.runs.getRun(run_id)).status).toBe('running');
   });
 
-  it('that never reached Prefect is failed after a minute', async () => {
-    const { step } = lostRuns();
-    const { id } = await scheduled();
-    const run = randomUUID();
-    await plane.sql(
-      `INSERT INTO sluice_control.run (id, ingestion_id, trigger, status, metrics, created_at)
-       VALUES ($1, $2, 'manual', 'queued', '{}', now() - interval '61 seconds')`,
-      [run, id],
-    );
-    expect(await step.run()).toContain(`Ended run ${run} as failed: it was never handed to Prefect`);
-  });
-
   it('is found behind many that are still running', async () => {
     const { clock, step } = lostRuns();
     const { id } = await scheduled();

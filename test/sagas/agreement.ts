@@ -24,6 +24,7 @@ FROM sluice_control.ingestion WHERE status <> 'provisioning'`;
 /** What is not yet done, or never will be. */
 const LEFT = `
 SELECT 'tombstone of ' || ingestion_id AS what FROM sluice_control.tombstone
+UNION ALL SELECT 'table to be dropped of ' || ingestion_id FROM sluice_control.table_drop
 UNION ALL SELECT 'claim (' || operation || ') on ' || id FROM sluice_control.ingestion WHERE operation_id IS NOT NULL
 UNION ALL SELECT 'drift suspected of ' || id FROM sluice_control.ingestion WHERE drift_suspected
 UNION ALL SELECT 'half made ' || id FROM sluice_control.ingestion WHERE status = 'provisioning'`;
@@ -76,14 +77,19 @@ interface ActiveRun {
   prefect_deployment_id: string;
 }
 
-/** Runs that wait for a flow run which Prefect does not have, or has ended. */
+/** Runs that wait for a flow run which Prefect does not have, or has ended; and flow runs that wait for a worker although their run has ended. */
 async function strayRuns(stage: Sight): Promise<string[]> {
   const runs = await stage.control<ActiveRun>(
     `SELECT r.id, r.flow_run_id, i.prefect_deployment_id FROM sluice_control.run r JOIN sluice_control.ingestion i ON i.id = r.ingestion_id
      WHERE r.status IN ('queued', 'running')`,
   );
-  const waiting = new Set((await waitingFlowRuns(stage)).map((it) => it.id));
-  return runs.filter((it) => !waiting.has(it.flow_run_id ?? '')).map((it) => `run ${it.id} waits for nothing`);
+  const flowRuns = await waitingFlowRuns(stage);
+  const waiting = new Set(flowRuns.map((it) => it.id));
+  const active = new Set(runs.map((it) => it.id));
+  return [
+    ...runs.filter((it) => !waiting.has(it.flow_run_id ?? '')).map((it) => `run ${it.id} waits for nothing`),
+    ...flowRuns.filter((it) => !active.has(it.parameters.run_id ?? '')).map((it) => `flow run ${it.id} waits in vain`),
+  ];
 }
 
 export interface FlowRun {

@@ -111,7 +111,7 @@ export const OPERATIONS: readonly Operation[] = [
     trouble: { kind: 'http_500', route: FLOW_RUNS },
   },
   {
-    ...{ title: 'trigger, unanswered', prepare: trigger, becomes: [UNSENT] },
+    ...{ title: 'trigger, unanswered', prepare: trigger, becomes: [SENT, UNSENT] },
     trouble: { kind: 'lost_answer', route: FLOW_RUNS },
   },
   { title: 'delete', prepare: withRun, becomes: ['no row'] },

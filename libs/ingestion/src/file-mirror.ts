@@ -10,8 +10,9 @@ const STILL_IN = `excluded.status IN ('failed', 'quarantined') AND known.load_id
 
 const UPSERT = `
 INSERT INTO sluice_control.processed_file AS known
-  (ingestion_id, path, version, status, rows, rejected, bytes, first_error, load_id, attempts, next_attempt_at, run_id)
-SELECT $1, f.path, f.version, f.status, f.rows, f.rejected, f.bytes, f.first_error, f.load_id, f.attempts, f.next_attempt_at, $2
+  (ingestion_id, path, version, status, rows, rejected, bytes, first_error, load_id, attempts, next_attempt_at, run_id, quarantine_untold)
+SELECT $1, f.path, f.version, f.status, f.rows, f.rejected, f.bytes, f.first_error, f.load_id, f.attempts, f.next_attempt_at, $2,
+  f.status = 'quarantined'
 FROM jsonb_to_recordset($3) AS f (path text, version text, status text, rows bigint, rejected bigint, bytes bigint,
   first_error jsonb, load_id bigint, attempts integer, next_attempt_at timestamptz)
 JOIN sluice_control.ingestion i ON i.id = $1
@@ -20,7 +21,8 @@ ON CONFLICT (ingestion_id, path) DO UPDATE SET
   rows = CASE WHEN ${STILL_IN} THEN known.rows ELSE excluded.rows END,
   rejected = CASE WHEN ${STILL_IN} THEN known.rejected ELSE excluded.rejected END,
   load_id = CASE WHEN ${STILL_IN} THEN known.load_id ELSE excluded.load_id END,
-  attempts = excluded.attempts, next_attempt_at = excluded.next_attempt_at, run_id = excluded.run_id, processed_at = excluded.processed_at`;
+  attempts = excluded.attempts, next_attempt_at = excluded.next_attempt_at, run_id = excluded.run_id, processed_at = excluded.processed_at,
+  quarantine_untold = excluded.quarantine_untold`;
 
 /** Nothing happens when the ingestion is gone. Of several records of one path the last counts. */
 export async function mirrorFiles(

@@ -5,8 +5,8 @@ import { DataSource } from 'typeorm';
 import { COURTESY_MS } from './agreement';
 import { messageOf } from './faults';
 import type { IngestionRow } from './ingestion.entity';
-import { LoadedData } from './loaded-data';
 import { RunCancellation } from './runs/run-cancellation';
+import { TableDrops } from './table-drops';
 import { TableSharing } from './table-sharing';
 import { Tombstones, within } from './tombstones';
 import { knownId } from './uuid';
@@ -20,45 +20,51 @@ export class IngestionRemoval {
     private readonly dataSource: DataSource,
     private readonly tombstones: Tombstones,
     private readonly sharing: TableSharing,
-    private readonly data: LoadedData,
+    private readonly drops: TableDrops,
     private readonly cancellation: RunCancellation,
   ) {}
 
   /** `dropTable`: its table goes too, if Sluice made it; if it cannot be dropped, nothing is deleted. */
   async remove(id: string, { dropTable }: { dropTable: boolean }): Promise<void> {
     knownId(id, (it) => new IngestionNotFound(it));
-    if (dropTable) await this.prepareDrop(id);
-    if (await this.removeRow(id, dropTable)) await this.tombstones.sweep(id, COURTESY_MS);
+    const inPrefect = dropTable ? await this.removeWithTable(id) : await this.removeRow(id, false);
+    if (inPrefect) await this.tombstones.sweep(id, COURTESY_MS);
+  }
+
+  private async removeWithTable(id: string): Promise<boolean> {
+    const row = await this.prepareDrop(id);
+    return this.drops.dropWith(row, () => this.removeRow(id, true));
   }
 
   /** What runs is to end by itself, if it can be told; whoever writes on has the table taken away. */
-  private async prepareDrop(id: string): Promise<void> {
-    await this.dataSource.transaction((tx) => this.assertAlone(tx, id));
+  private async prepareDrop(id: string): Promise<Here> {
+    const row = await this.dataSource.transaction((tx) => this.assertAlone(tx, id));
     await within(COURTESY_MS, () => this.cancellation.cancelActive(id)).catch((error: unknown) => {
       this.logger.warn(`Runs of ingestion ${id} are ended without Prefect: ${messageOf(error)}`);
     });
+    return row;
   }
 
   /** True when a tombstone was left. It stays as long as an operation under way may still put something into Prefect. */
-  private removeRow(id: string, dropTable: boolean): Promise<boolean> {
+  private removeRow(id: string, withTable: boolean): Promise<boolean> {
     return this.dataSource.transaction(async (tx) => {
       // The table's lock before the row, as whoever starts a run takes them.
-      if (dropTable) await this.assertAlone(tx, id);
+      if (withTable) await this.assertAlone(tx, id);
       const [row] = await rowsOf<Deleted>(tx, DELETE, [id]);
       if (!row) throw new IngestionNotFound(id);
       const inPrefect = row.prefect_deployment_id !== null || row.operation_id !== null || row.drift_suspected;
       if (inPrefect) await this.tombstones.place(tx, id, row.claimed_for);
-      // Last in the transaction: what fails here brings the row back, and no run can begin meanwhile.
-      if (dropTable) await this.data.dropTable(row);
+      if (withTable) await this.drops.place(tx, row);
       return inPrefect;
     });
   }
 
   /** The table of an ingestion never changes. */
-  private async assertAlone(tx: SqlRunner, id: string): Promise<void> {
-    const [row] = await rowsOf<Pick<IngestionRow, 'id' | 'destination'>>(tx, FIND, [id]);
+  private async assertAlone(tx: SqlRunner, id: string): Promise<Here> {
+    const [row] = await rowsOf<Here>(tx, FIND, [id]);
     if (!row) throw new IngestionNotFound(id);
     await this.sharing.assertAlone(tx, row);
+    return row;
   }
 }
 
@@ -68,6 +74,8 @@ const DELETE = `
 DELETE FROM sluice_control.ingestion WHERE id = $1 AND status <> 'provisioning'
 RETURNING id, destination, prefect_deployment_id, operation_id, drift_suspected,
   greatest(0, coalesce(extract(epoch FROM operation_expires_at - now()), 0))::float8 AS claimed_for`;
+
+type Here = Pick<IngestionRow, 'id' | 'destination'>;
 
 type Deleted = Pick<
   IngestionRow,

@@ -31,15 +31,18 @@ import { DriftRecord } from './reconciler/drift-record';
 import { DriftRepair } from './reconciler/drift-repair';
 import { DriftingRows } from './reconciler/drifting-rows';
 import { DueOrphans } from './reconciler/due-orphans';
+import { DueTableDrops } from './reconciler/due-table-drops';
 import { DueTombstones } from './reconciler/due-tombstones';
 import { ExpiredClaims } from './reconciler/expired-claims';
 import { FailureStreaks } from './reconciler/failure-streaks';
+import { ForgottenRuns } from './reconciler/forgotten-runs';
 import { FreshnessWatch } from './reconciler/freshness-watch';
 import { FullComparison } from './reconciler/full-comparison';
 import { Housekeeping } from './reconciler/housekeeping';
 import { LostRuns } from './reconciler/lost-runs';
 import { NeedlessDeployments } from './reconciler/needless-deployments';
 import { OrphanedFlowRuns } from './reconciler/orphaned-flow-runs';
+import { QuarantineWatch } from './reconciler/quarantine-watch';
 import { Reconciler, RECONCILER_STEPS } from './reconciler/reconciler';
 import { ReconcilerTimer } from './reconciler/reconciler-timer';
 import { Reconciliation } from './reconciler/reconciliation';
@@ -50,6 +53,7 @@ import { SuspectedDrift } from './reconciler/suspected-drift';
 import { TickCatchUp } from './reconciler/tick-catch-up';
 import { UnfinishedBusiness } from './reconciler/unfinished-business';
 import { UnplannedTicks } from './reconciler/unplanned-ticks';
+import { UnwantedFlowRuns } from './reconciler/unwanted-flow-runs';
 import { RefreshEstimation } from './refresh-estimation';
 import { RejectedRows } from './rejected-rows';
 import { Run } from './runs/run.entity';
@@ -64,8 +68,10 @@ import { RunService } from './runs/run.service';
 import { RunSettlement } from './runs/run-settlement';
 import { RunStarter } from './runs/run-starter';
 import { RunQueue } from './runs/run-queue';
+import { UnsentRuns } from './runs/unsent-runs';
 import { SchemaVersion } from './schema-version.entity';
 import { Statistics } from './statistics';
+import { TableDrops } from './table-drops';
 import { TableSharing } from './table-sharing';
 import { Tombstone } from './tombstone.entity';
 import { Tombstones } from './tombstones';
@@ -75,10 +81,10 @@ const SHARED = [
   ...[CredentialVault, IdempotencyKeys],
 ];
 const RUNS = [
-  ...[RunSettlement, RunGivingUp, RunResubmission, ActiveRuns, RunOverlap, KnownFlowRuns],
+  ...[RunSettlement, RunGivingUp, RunResubmission, UnsentRuns, ActiveRuns, RunOverlap, KnownFlowRuns],
   ...[RunStarter, KeyedStarts, RunRecorder, TickCatchUp],
 ];
-const DATA = [LoadedData, TableSharing, RefreshEstimation];
+const DATA = [LoadedData, TableSharing, TableDrops, RefreshEstimation];
 const USE_CASES = [
   NewIngestions,
   IngestionCreation,
@@ -93,9 +99,10 @@ const COMPARING = [UnfinishedBusiness, DriftingRows, NeedlessDeployments, WholeC
 const WATCHING = [Events, Statistics];
 /** In this order: what died is freed, what differs is found, then mended; what there is to tell comes last. */
 const STEPS = [
-  ...[ExpiredClaims, FullComparison, SuspectedDrift, DueTombstones, DueOrphans],
-  ...[SilentRuns, LostRuns, OrphanedFlowRuns, BrokenTicks, UnplannedTicks, StaleMirrors, Housekeeping],
-  ...[FailureStreaks, FreshnessWatch, EventDelivery],
+  ...[ExpiredClaims, FullComparison, SuspectedDrift, DueTombstones, DueTableDrops, DueOrphans],
+  ...[SilentRuns, ForgottenRuns, LostRuns, OrphanedFlowRuns, UnwantedFlowRuns],
+  ...[BrokenTicks, UnplannedTicks, StaleMirrors, Housekeeping],
+  ...[FailureStreaks, FreshnessWatch, QuarantineWatch, EventDelivery],
 ];
 const PASS = {
   provide: RECONCILER_STEPS,

@@ -27,9 +27,23 @@ export class LoadedData implements OnApplicationShutdown {
     return reached(this.admin.forget(row.id, tableOf(row), { confirm }));
   }
 
-  /** The table goes, if Sluice made it, whoever is writing into it for this ingestion. */
-  dropTable(row: Here): Promise<'dropped' | 'not_ours' | 'missing'> {
-    return reached(this.admin.dropTable(row.id, tableOf(row)));
+  /**
+   * The table goes, if Sluice made it, whoever is writing into it for this ingestion; repeatable. `beforeCommit`: done when nothing but the
+   * destination's commit is left to do; what it raises is raised, and nothing is dropped.
+   */
+  async dropTable(row: Here, beforeCommit?: () => Promise<void>): Promise<'dropped' | 'not_ours' | 'missing'> {
+    const refusals: unknown[] = [];
+    const lastStep = () =>
+      (beforeCommit?.() ?? Promise.resolve()).catch((error: unknown) => {
+        refusals.push(error);
+        throw error;
+      });
+    try {
+      return await reached(this.admin.dropTable(row.id, tableOf(row), lastStep));
+    } catch (error) {
+      // The destination takes it for a fault of its own.
+      throw refusals[0] ?? error;
+    }
   }
 
   /** Whoever writes for this run is ended and commits nothing any more. False: it has no lease. */

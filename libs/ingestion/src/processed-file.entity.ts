@@ -43,6 +43,10 @@ export class ProcessedFile {
   @Column('uuid')
   run_id!: string;
 
+  /** It was quarantined, and no event has told of it yet. */
+  @Column('boolean')
+  quarantine_untold!: boolean;
+
   @Column('timestamptz')
   first_seen_at!: Date;
 

@@ -14,6 +14,9 @@ SELECT id, name, destination->>'write_mode' AS write_mode, EXISTS (
 FROM sluice_control.ingestion i
 WHERE destination->>'schema' = $1 AND destination->>'table' = $2 AND id <> $3 ORDER BY created_at, id`;
 
+const TO_BE_DROPPED = `
+SELECT FROM sluice_control.table_drop WHERE destination->>'schema' = $1 AND destination->>'table' = $2`;
+
 interface Other {
   id: string;
   name: string;
@@ -29,9 +32,14 @@ type Here = Pick<IngestionRow, 'id' | 'destination'>;
  */
 @Injectable()
 export class TableSharing {
-  /** For a new ingestion: `overwrite` needs the table for itself. Errors: `Conflict`. */
+  /** For a new ingestion: `overwrite` needs the table for itself, and what is to be dropped takes no more rows. Errors: `Conflict`. */
   async assertMayJoin(tx: SqlRunner, row: Here): Promise<void> {
     const others = await this.others(tx, row);
+    const { schema, table } = row.destination;
+    if ((await rowsOf(tx, TO_BE_DROPPED, [schema, table])).length > 0)
+      throw new Conflict(
+        `Table ${tableOf(row)} is still to be dropped with a deleted ingestion. Try again in a moment.`,
+      );
     const owner = others.find((other) => other.write_mode === 'overwrite' || other.rebuilding);
     const [first] = others;
     if (owner?.write_mode === 'overwrite') throw taken(row, `is overwritten by ingestion ${called(owner)}`);

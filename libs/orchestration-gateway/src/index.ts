@@ -12,6 +12,7 @@ export { FlowRunSession } from './flow-run-session';
 export { OrchestrationGatewayModule } from './orchestration-gateway.module';
 export { deploymentName } from './names';
 export type {
+  CircuitStatus,
   Deployment,
   DeploymentSpec,
   Difference,

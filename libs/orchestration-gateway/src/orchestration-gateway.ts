@@ -6,6 +6,7 @@ import type { Watch } from './api/watch';
 import type { PrefectClient } from './prefect/client';
 import { unavailable } from './prefect/failures';
 import type {
+  CircuitStatus,
   Deployment,
   DeploymentSpec,
   FlowRun,
@@ -41,6 +42,11 @@ export class OrchestrationGateway {
   /** The facts beside the flag, from memory; never calls Prefect. */
   status(): OrchestrationStatus {
     return this.parts.watch.status();
+  }
+
+  /** One for each address in `PREFECT_API_URL`, from memory. */
+  circuits(): CircuitStatus[] {
+    return this.parts.prefect.servers.all.map(({ name, breaker }) => ({ server: name, state: breaker.state }));
   }
 
   /** Throws `OrchestrationUnavailable('not_initialized')` unless `initialized`. Saves time, decides nothing. */
@@ -97,6 +103,11 @@ export class OrchestrationGateway {
   /** One flow run with the idempotency key `run:<runId>` (`run:<runId>:2` for the one made instead of it) and ids as parameters; repeatable. `OrchestrationUnavailable('not_initialized')` when the deployment is missing in Prefect. */
   createFlowRun(request: FlowRunRequest): Promise<{ flowRunId: string }> {
     return this.parts.flowRuns.create(request);
+  }
+
+  /** The flow runs that were made for these runs, by run id: the first one of each, ended or not; absent when there is none. */
+  flowRunsMadeFor(runIds: readonly string[]): Promise<Map<string, FlowRun>> {
+    return this.parts.flowRuns.firstOf(runIds);
   }
 
   /** `null` when there is none. */

@@ -99,5 +99,12 @@ export interface OrchestrationStatus {
   workersOnline: number;
 }
 
+/** How the circuit breaker of one address of Prefect stands. `open`: calls are refused at once; `half_open`: one is let through to see. */
+export interface CircuitStatus {
+  /** Host and port. */
+  server: string;
+  state: 'closed' | 'half_open' | 'open';
+}
+
 /** How a flow run ended. `partial` is COMPLETED and `skipped` is COMPLETED, each named with that word. */
 export type FlowRunOutcome = 'success' | 'partial' | 'skipped' | 'failed' | 'crashed' | 'cancelled';

@@ -37,6 +37,7 @@ const filterSchema = z.object({
     .object({
       id: anyOf,
       deployment_id: anyOf,
+      idempotency_key: anyOf,
       state: z.object({ operator: z.enum(['and_', 'or_']).default('and_'), type: anyOf, name: anyOf }).optional(),
       tags: z.object({ all_: z.array(z.string()) }).optional(),
       expected_start_time: z
@@ -66,6 +67,7 @@ function fits(run: FakeFlowRun, filter: Filter): boolean {
   return (
     matches(filter.id, run.id) &&
     matches(filter.deployment_id, run.deployment_id) &&
+    matches(filter.idempotency_key, run.idempotency_key) &&
     fitsState(run, filter.state) &&
     (filter.tags?.all_ ?? []).every((tag) => run.tags.includes(tag)) &&
     (!filter.end_time || (run.end_time ?? '') >= filter.end_time.after_) &&

@@ -3,7 +3,7 @@ import { EVENT_KINDS, type EventView, type Page } from '@sluice/ingestion';
 import { NULLABLE, Shown, ShownCount, ShownId, ShownTime, timeOrNull } from '../fields/shown';
 
 const KINDS =
-  '`failing`: many runs in a row have failed. `paused_by_failures`: so many that it has paused itself. `stale`: its data is older than it allows; `fresh` closes that. `drift_alarm`: Sluice and Prefect disagree by more than is mended unasked.';
+  '`failing`: many runs in a row have failed. `paused_by_failures`: so many that it has paused itself. `stale`: its data is older than it allows; `fresh` closes that. `quarantined`: files have failed as often as is allowed and are not tried again unasked. `drift_alarm`: Sluice and Prefect disagree by more than is mended unasked.';
 
 @ApiSchema({ name: 'Event' })
 export class EventAnswer {

@@ -31,7 +31,7 @@ export class Metrics {
       ? [...ingestionFamilies(facts), ...runFamilies(facts), ...eventFamilies(facts, this.delivery.isOn)]
       : [];
     const up = gauge('sluice_database_up', 'Whether the control database answers.', facts !== null);
-    const own = processFamilies(this.gateway.status(), this.delivery.counts);
+    const own = processFamilies(this.gateway.status(), this.gateway.circuits(), this.delivery.counts);
     return `${await this.registry.metrics()}\n${await textOf([up, ...own, ...shared])}`;
   }
 }

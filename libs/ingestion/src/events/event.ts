@@ -8,6 +8,8 @@ export const EVENT_KINDS = [
   'stale',
   /** Closes a `stale`: `facts.because` says whether it is fresh or no longer watched. */
   'fresh',
+  /** Files that have failed as often as is allowed in one run: they are not tried again unasked. */
+  'quarantined',
   /** The control database and Prefect disagree by more than is repaired without being asked. */
   'drift_alarm',
 ] as const;

@@ -3,8 +3,6 @@ import { Clock, OrchestrationUnavailable } from '@sluice/kernel';
 import { rowsOf } from '@sluice/database';
 import { OrchestrationGateway } from '@sluice/orchestration-gateway';
 import { DataSource } from 'typeorm';
-import { CLAIM_SECONDS } from '../operation-claims';
-import { moveRun, runError } from '../runs/run-moves';
 import { RunResubmission, type UnenteredRun } from '../runs/run-resubmission';
 import { type ActiveRun, ALIVE_SECONDS, endOf, type FoundEnded, RunSettlement } from '../runs/run-settlement';
 import type { ReconcilerStep } from './step';
@@ -20,11 +18,6 @@ SELECT id, ingestion_id, flow_run_id, status, trigger, heartbeat_at, heartbeat_a
 FROM sluice_control.run
 WHERE status IN ('queued', 'running') AND flow_run_id IS NOT NULL AND id > $1
 ORDER BY id LIMIT $2`;
-
-const NEVER_SENT = `
-SELECT id FROM sluice_control.run
-WHERE status = 'queued' AND flow_run_id IS NULL AND created_at < now() - make_interval(secs => $1)
-ORDER BY created_at, id LIMIT $2`;
 
 const FIRST_ID = '00000000-0000-0000-0000-000000000000';
 
@@ -46,8 +39,8 @@ export class LostRuns implements ReconcilerStep {
   ) {}
 
   async run(): Promise<string[]> {
-    const done = await this.endNeverSent();
-    if (!this.gateway.initialized) return done;
+    if (!this.gateway.initialized) return [];
+    const done: string[] = [];
     const due = this.overdue(await this.endedInPrefect());
     for (const run of due.slice(0, PER_PASS)) done.push(...(await this.end(run)));
     return done;
@@ -89,18 +82,6 @@ export class LostRuns implements ReconcilerStep {
       if (error instanceof OrchestrationUnavailable) return UNKNOWN;
       throw error;
     });
-  }
-
-  /** The API died between the row and the flow run. */
-  private async endNeverSent(): Promise<string[]> {
-    const runs = await rowsOf<{ id: string }>(this.dataSource, NEVER_SENT, [CLAIM_SECONDS, PER_PASS]);
-    const errors = [runError('NeverSent', 'It was never handed to Prefect.', true)];
-    const moved = await Promise.all(
-      runs.map(({ id }) => moveRun(this.dataSource, id, { from: 'queued', to: 'failed', errors })),
-    );
-    return runs
-      .filter((_, index) => moved[index])
-      .map(({ id }) => `Ended run ${id} as failed: it was never handed to Prefect`);
   }
 }
 

@@ -7,6 +7,7 @@ import type { RunRow } from './run.entity';
 import { isActive } from './run-queue';
 import { isPromised } from './run-resubmission';
 import { type ActiveRun, ALIVE_SECONDS, type FoundEnded, RunSettlement } from './run-settlement';
+import { UnsentRuns } from './unsent-runs';
 
 const ACTIVE = `
 SELECT id, flow_run_id, status, place, trigger, heartbeat_at, created_at < now() - make_interval(secs => $2) AS forgotten,
@@ -14,9 +15,7 @@ SELECT id, flow_run_id, status, place, trigger, heartbeat_at, created_at < now()
   coalesce(heartbeat_at >= now() - make_interval(secs => $3), false) AS alive
 FROM sluice_control.run WHERE ingestion_id = $1 AND status IN ('queued', 'running') ORDER BY created_at, id`;
 
-const NEVER_SENT = { status: 'failed', because: 'It was never handed to Prefect.' } as const;
-
-/** `forgotten`: the API died before it was handed to Prefect. `entered`: its process has come. `alive`: that was heard of a moment ago. */
+/** `forgotten`: without a flow run, it has one in Prefect only if the API died before it wrote that down. `entered`: its process has come. `alive`: that was heard of a moment ago. */
 export type ActiveRow = ActiveRun &
   Pick<RunRow, 'place' | 'trigger'> & { forgotten: boolean; entered: boolean; alive: boolean };
 
@@ -26,6 +25,7 @@ export class ActiveRuns {
   constructor(
     private readonly dataSource: DataSource,
     private readonly settlement: RunSettlement,
+    private readonly unsent: UnsentRuns,
   ) {}
 
   /**
@@ -55,11 +55,17 @@ export class ActiveRuns {
   }
 
   private async hasEnded(run: ActiveRow): Promise<boolean> {
-    if (!run.flow_run_id) return run.forgotten && this.settlement.settle(run, NEVER_SENT);
+    if (!run.flow_run_id) return run.forgotten && this.hasEndedUnsent(run);
     if (run.alive) return false;
     const end = await this.settlement.findEnded(run.flow_run_id);
     if (!end || isResubmitted(run, end)) return false;
     return (await this.settlement.settle(run, end)) || !(await isActive(this.dataSource, run.id));
+  }
+
+  private async hasEndedUnsent(run: ActiveRow): Promise<boolean> {
+    const settled = (await this.unsent.settle([run.id])).get(run.id);
+    if (typeof settled !== 'object') return settled === 'failed';
+    return this.hasEnded({ ...run, flow_run_id: settled.id });
   }
 }
 

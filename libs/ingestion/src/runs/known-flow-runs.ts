@@ -22,8 +22,8 @@ export class KnownFlowRuns {
 
   /**
    * From here on it runs; its process writes the same id when it enters. Unless somebody has ended it as never sent, because this process stood still
-   * for so long: `OrchestrationUnavailable`. Also errors: `IngestionNotFound`, and that of a database that stays away for some seconds; then whether it
-   * runs hangs on who comes first, its process or `LostRuns`.
+   * for so long: `OrchestrationUnavailable`. Also errors: `IngestionNotFound`, and that of a database that stays away for some seconds. After any of
+   * them the flow run is the caller's to take back.
    */
   async remember(ingestionId: string, runId: string, flowRunId: string): Promise<void> {
     const write = () => rowsOf<{ never_runs: boolean }>(this.dataSource, REMEMBER, [runId, flowRunId]);

@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { Injectable } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import { Conflict, IngestionNotFound, OrchestrationUnavailable, RunActive, ValueError } from '@sluice/kernel';
 import { rowsOf, type SqlRunner } from '@sluice/database';
 import { OrchestrationGateway } from '@sluice/orchestration-gateway';
 import { DataSource } from 'typeorm';
 import { ActiveRuns } from './active-runs';
+import { COURTESY_MS } from '../agreement';
 import { isOrphan, messageOf, saying, SENTENCE, takenIndex } from '../faults';
 import type { Hold } from '../idempotency-keys';
 import type { IngestionRow } from '../ingestion.entity';
@@ -14,6 +15,8 @@ import type { RunRow } from './run.entity';
 import { moveRun, NO_METRICS, runError } from './run-moves';
 import { type Place, RunOverlap } from './run-overlap';
 import { PLACES } from './run-queue';
+import { endOf } from './run-settlement';
+import { within } from '../tombstones';
 import type { RunParameters, RunTrigger } from '../types';
 import type { Triggered } from '../views';
 
@@ -33,6 +36,8 @@ export interface StartRequest {
 /** The one way to start a run by hand, whatever it is to do: run row, then flow run. A 503 means that it will not run. */
 @Injectable()
 export class RunStarter {
+  private readonly logger = new Logger(RunStarter.name);
+
   constructor(
     private readonly dataSource: DataSource,
     private readonly gateway: OrchestrationGateway,
@@ -61,9 +66,25 @@ export class RunStarter {
     });
   }
 
-  /** For a queued run whose process died before anybody knew whether Prefect has it; repeatable. Errors: as `start`. */
-  send(ingestionId: string, runId: string): Promise<Triggered> {
-    return this.claims.hold(ingestionId, 'trigger', (claim) => this.toPrefect(claim, runId));
+  /**
+   * For a queued run whose process died before anybody knew whether Prefect has it; repeatable. `null`: it will not run, since its flow run has
+   * ended there. Errors: as `start`.
+   */
+  send(ingestionId: string, runId: string): Promise<Triggered | null> {
+    return this.claims.hold(ingestionId, 'trigger', async (claim) => {
+      const ended = await this.hasEndedUnsent(runId).catch((error: unknown) => this.giveUp(runId, ingestionId, error));
+      if (typeof ended === 'string') return { run_id: runId, flow_run_id: ended };
+      return ended ? null : this.toPrefect(claim, runId);
+    });
+  }
+
+  /** Then its row ends too: a flow run is made once for a run, so Prefect would only name the old one. */
+  private async hasEndedUnsent(runId: string): Promise<boolean> {
+    const known = (await saying(SENTENCE.trigger, () => this.gateway.flowRunsMadeFor([runId]))).get(runId);
+    const end = known && endOf(known.phase, known.message);
+    if (!end) return false;
+    const errors = [runError('FlowRunEnded', end.because, true)];
+    return moveRun(this.dataSource, runId, { from: 'queued', to: end.status, errors });
   }
 
   private async toPrefect(claim: Claim, runId: string): Promise<Triggered> {
@@ -71,7 +92,10 @@ export class RunStarter {
     assertDeployed(row);
     const flowRun = { deploymentId: row.prefect_deployment_id, ingestionId: row.id, runId };
     const flowRunId = await this.createFlowRun(claim, flowRun);
-    await this.flowRuns.remember(row.id, runId, flowRunId);
+    await this.flowRuns.remember(row.id, runId, flowRunId).catch(async (error: unknown) => {
+      await this.takeBack(flowRunId);
+      throw error;
+    });
     return { run_id: runId, flow_run_id: flowRunId };
   }
 
@@ -112,6 +136,13 @@ export class RunStarter {
       claim.driftSuspected = isMissing(error);
       return this.giveUp(request.runId, request.ingestionId, error);
     }
+  }
+
+  /** Who is answered with an error must not find it loaded later, nor waiting. */
+  private async takeBack(flowRunId: string): Promise<void> {
+    await within(COURTESY_MS, () => this.gateway.cancelFlowRun(flowRunId)).catch((error: unknown) => {
+      this.logger.warn(`Flow run ${flowRunId}, which nobody is told of, could not be cancelled: ${messageOf(error)}`);
+    });
   }
 
   /** A failed row never loads, even if the flow run was made after all. If its process was faster, then it runs. */

@@ -71,6 +71,21 @@ export class FlowRuns {
     return found;
   }
 
+  /** By the keys they were made with. */
+  async firstOf(runIds: readonly string[]): Promise<Map<string, FlowRun>> {
+    const runOf = new Map(runIds.map((id) => [idempotencyKey(id), id]));
+    const found = new Map<string, FlowRun>();
+    const keys = [...runOf.keys()];
+    for (let first = 0; first < keys.length; first += MAX_LINES) {
+      const filter = { idempotency_key: { any_: keys.slice(first, first + MAX_LINES) } };
+      for (const run of await this.prefect.send(routes.filterOurFlowRuns(filter, 0))) {
+        const runId = runOf.get(run.idempotency_key ?? '');
+        if (runId !== undefined) found.set(runId, flowRunOf(run));
+      }
+    }
+    return found;
+  }
+
   /** Flow runs of ours that a worker has claimed and that have not ended. */
   claimed(): Promise<FlowRun[]> {
     return this.#all({ state: { type: { any_: CLAIMED } }, tags: { all_: [TAG] } });

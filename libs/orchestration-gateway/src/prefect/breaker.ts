@@ -1,5 +1,6 @@
 import type { OrchestrationUnavailable } from '@sluice/kernel';
 import { CircuitState, circuitBreaker, handleWhen, isBrokenCircuitError, type IBreaker } from 'cockatiel';
+import type { CircuitStatus } from '../types';
 import { unavailable } from './failures';
 import { AttemptFailed } from './retry';
 
@@ -31,6 +32,11 @@ export class Breaker {
   /** False: `run` would refuse at once. A call that does not count is no trial either. */
   admits(counting: boolean): boolean {
     return this.#told === null && this.#circuit.admits(counting);
+  }
+
+  /** `half_open`: the next call is let through to see, or is on its way. */
+  get state(): CircuitStatus['state'] {
+    return this.#told ? 'open' : this.#circuit.state;
   }
 
   /**
@@ -66,10 +72,19 @@ class Circuit {
     this.policy.onBreak(() => (this.#openedAt = Date.now()));
   }
 
+  get state(): CircuitStatus['state'] {
+    if (this.policy.state === CircuitState.Closed) return 'closed';
+    return this.policy.state === CircuitState.HalfOpen || this.#hasCooled ? 'half_open' : 'open';
+  }
+
   /** While one call is on trial the others are refused; cockatiel would let them wait for its end. */
   admits(counting: boolean): boolean {
     if (this.policy.state === CircuitState.Closed) return true;
-    return counting && this.policy.state === CircuitState.Open && Date.now() - this.#openedAt >= HALF_OPEN_AFTER_MS;
+    return counting && this.policy.state === CircuitState.Open && this.#hasCooled;
+  }
+
+  get #hasCooled(): boolean {
+    return Date.now() - this.#openedAt >= HALF_OPEN_AFTER_MS;
   }
 
   get lastFailure(): OrchestrationUnavailable | null {

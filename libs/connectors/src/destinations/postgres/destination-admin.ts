@@ -84,23 +84,25 @@ export class DestinationAdmin {
 
   /**
    * Drops a table that Sluice made, with the history of the ingestion. Who still writes for it is ended and commits nothing any more. Where the
-   * table is somebody else's, the history stays: its rows refer to it. Raises `DestinationError` (`schema_mismatch`) naming what depends on the table.
+   * table is somebody else's, the history stays: its rows refer to it. `beforeCommit` comes last, whatever was found; if it raises, nothing has
+   * changed. Raises `DestinationError` (`schema_mismatch`) naming what depends on the table.
    */
-  dropTable(ingestionId: string, table: TableName): Promise<'dropped' | 'not_ours' | 'missing'> {
+  dropTable(
+    ingestionId: string,
+    table: TableName,
+    beforeCommit: () => Promise<void> = () => Promise.resolve(),
+  ): Promise<'dropped' | 'not_ours' | 'missing'> {
     return this.connected(`sluice drop ${ingestionId}`, async (client) => {
-      if (!(await isPrepared(client))) return (await exists(client, table)) ? 'not_ours' : 'missing';
+      if (!(await isPrepared(client))) {
+        const found = (await exists(client, table)) ? 'not_ours' : 'missing';
+        await beforeCommit();
+        return found;
+      }
       await prepare(client);
       return transaction(client, async () => {
-        await endHolders(client, ingestionId);
-        const relation = await relationOf(client, table);
-        if (relation?.ours === false) return 'not_ours';
-        await forgetHistory(client, ingestionId);
-        if (relation === null) return 'missing';
-        await client.query(`DROP TABLE ${nameOf(table)}`).catch((error: unknown) => {
-          throw asDefinitionError(error, `The table ${nameOf(table)} cannot be dropped`);
-        });
-        await disclaimTable(client, table);
-        return 'dropped';
+        const found = await dropWithHistory(client, ingestionId, table);
+        await beforeCommit();
+        return found;
       });
     });
   }
@@ -150,6 +152,19 @@ export class DestinationAdmin {
       await soon(client.end());
     }
   }
+}
+
+async function dropWithHistory(client: Client, ingestionId: string, table: TableName) {
+  await endHolders(client, ingestionId);
+  const relation = await relationOf(client, table);
+  if (relation?.ours === false) return 'not_ours';
+  await forgetHistory(client, ingestionId);
+  if (relation === null) return 'missing';
+  await client.query(`DROP TABLE ${nameOf(table)}`).catch((error: unknown) => {
+    throw asDefinitionError(error, `The table ${nameOf(table)} cannot be dropped`);
+  });
+  await disclaimTable(client, table);
+  return 'dropped';
 }
 
 async function forgetHistory(client: Client, ingestionId: string): Promise<void> {
