@@ -526,25 +526,26 @@ describe('while Prefect cannot be used', () => {
 });
 
 describe('rows whose time is over', () => {
-  it('are forgotten: expired idempotency keys, and events delivered more than 30 days ago', async () => {
+  it('are forgotten: expired idempotency keys, and events of more than 30 days ago', async () => {
     await plane.sql(
       `INSERT INTO sluice_control.idempotency_key (operation, key, digest, resource_id, expires_at)
        VALUES ('create', 'old', '', gen_random_uuid(), now() - interval '1 second'),
          ('create', 'young', '', gen_random_uuid(), now() + interval '1 hour')`,
     );
     await plane.sql(
-      `INSERT INTO sluice_control.event (id, kind, message, delivered_at)
-       VALUES (gen_random_uuid(), 'k', 'old', now() - interval '31 days'), (gen_random_uuid(), 'k', 'young', now()),
-         (gen_random_uuid(), 'k', 'undelivered', NULL)`,
+      `INSERT INTO sluice_control.event (id, kind, message, created_at, delivered_at)
+       SELECT gen_random_uuid(), 'k', message, now() - age, CASE WHEN delivered THEN now() END
+       FROM (VALUES ('old', interval '31 days', true), ('old, undelivered', interval '31 days', false),
+         ('young', interval '29 days', true), ('young, undelivered', interval '29 days', false)) AS v (message, age, delivered)`,
     );
     expect(await plane.reconciler.runOnce()).toEqual([
       'Forgot 1 expired idempotency keys',
-      'Forgot 1 events delivered more than 30 days ago',
+      'Forgot 2 events of more than 30 days ago',
     ]);
     expect(await plane.sql('SELECT key FROM sluice_control.idempotency_key')).toEqual([{ key: 'young' }]);
     expect(await plane.sql(`SELECT message FROM sluice_control.event WHERE kind = 'k' ORDER BY message`)).toEqual([
-      { message: 'undelivered' },
       { message: 'young' },
+      { message: 'young, undelivered' },
     ]);
   });
 });
