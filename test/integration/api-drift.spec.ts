@@ -57,7 +57,7 @@ describe('drift', () => {
     const { body } = await api.call('post', `${BASE}/reconcile`, { dry_run: false });
     expect(body).toEqual({
       ...{ ...found, dry_run: false, force: false },
-      done: [`Compared the deployment of ingestion ${id}: it is as the ingestion says`],
+      done: [`Changed the deployment of ingestion ${id}: paused`],
     });
     expect(deployment!.paused).toBe(false);
     expect((await api.call('get', `${BASE}/drift`)).body).toMatchObject({ items: [] });

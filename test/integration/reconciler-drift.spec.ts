@@ -306,6 +306,28 @@ describe('an orphan', () => {
   });
 });
 
+describe('what became of a suspicion', () => {
+  it.each<[string, (id: string) => unknown, (id: string) => string]>([
+    ['nothing', () => undefined, (id) => `Compared the deployment of ingestion ${id}: it was as the ingestion says`],
+    ['a change', (id) => (deploymentOf(id).paused = true), (id) => `Changed the deployment of ingestion ${id}: paused`],
+    [
+      'a new id',
+      (id) => (deploymentOf(id).id = randomUUID()),
+      (id) => `Recorded the new id of the deployment of ingestion ${id}`,
+    ],
+    [
+      'a new deployment',
+      (id) => removeWhere(plane.fake.deployments, (it) => it.name === nameOf(id)),
+      (id) => `Made the deployment of ingestion ${id} again`,
+    ],
+  ])('is said: %s', async (_, spoil, sentence) => {
+    const id = await scheduled();
+    spoil(id);
+    await plane.sql('UPDATE sluice_control.ingestion SET drift_suspected = true');
+    expect(await plane.reconciler.runOnce()).toEqual([sentence(id)]);
+  });
+});
+
 describe('what is not ours', () => {
   it('is untouched byte for byte, whatever its name and tags', async () => {
     const id = await scheduled();
@@ -539,7 +561,7 @@ describe('rows whose time is over', () => {
          ('young', interval '29 days', true), ('young, undelivered', interval '29 days', false)) AS v (message, age, delivered)`,
     );
     expect(await plane.reconciler.runOnce()).toEqual([
-      'Forgot 1 expired idempotency keys',
+      'Forgot 1 expired idempotency key',
       'Forgot 2 events of more than 30 days ago',
     ]);
     expect(await plane.sql('SELECT key FROM sluice_control.idempotency_key')).toEqual([{ key: 'young' }]);

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { counted } from '@sluice/kernel';
 import { rowsOf } from '@sluice/database';
 import { DataSource } from 'typeorm';
 import type { ReconcilerStep } from './step';
@@ -29,8 +30,8 @@ export class Housekeeping implements ReconcilerStep {
     const keys = await rowsOf(this.dataSource, KEYS, [PER_PASS]);
     const events = await rowsOf(this.dataSource, EVENTS, [PER_PASS, EVENT_DAYS]);
     return [
-      ...(keys.length > 0 ? [`Forgot ${keys.length} expired idempotency keys`] : []),
-      ...(events.length > 0 ? [`Forgot ${events.length} events of more than ${EVENT_DAYS} days ago`] : []),
+      ...(keys.length > 0 ? [`Forgot ${counted(keys.length, 'expired idempotency key')}`] : []),
+      ...(events.length > 0 ? [`Forgot ${counted(events.length, 'event')} of more than ${EVENT_DAYS} days ago`] : []),
     ];
   }
 }
