@@ -4,10 +4,8 @@ import { until } from '../support/control-plane';
 
 let api: Api;
 beforeAll(async () => {
-  api = await startApi({ SLUICE_RECONCILE_SECONDS: '86400' });
-  // The leader compares once, and not again before we are done.
-  await until(() => api.fake.requests.some(({ body }) => JSON.stringify(body ?? '').includes('"sluice:')), 20_000);
-}, 40_000);
+  api = await startApi();
+});
 afterAll(() => api.close());
 
 const BASE = '/orchestration';
