@@ -1,79 +1,46 @@
 import { randomUUID } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { Logger } from '@nestjs/common';
-import { SystemClock, ValueError } from '@sluice/kernel';
-import { FlowRunSession, type OrchestrationGateway, type DeploymentSpec } from '@sluice/orchestration-gateway';
-import { createClient, createGateway } from '../../libs/orchestration-gateway/src/create-gateway';
+import { ValueError } from '@sluice/kernel';
+import type { OrchestrationGateway } from '@sluice/orchestration-gateway';
 import { startFakePrefect } from '../support/fake-prefect';
+import { aSpec, HOURLY, type Json, startGateway, type TestGateway } from '../support/gateway';
 import { describeWithPrefect, realPrefect } from '../support/prefect';
+import { until } from '../support/until';
 
 interface Prefect {
   apiUrl: string;
   stop: () => Promise<void>;
 }
 
-const clock = new SystemClock();
-const HOURLY = { cron: '0 * * * *', timezone: 'UTC' };
 const NOWHERE = '00000000-0000-4000-8000-000000000000';
-
-function aSpec(overrides: Partial<DeploymentSpec> = {}): DeploymentSpec {
-  return { ingestionId: randomUUID(), title: 'trips', timetable: HOURLY, paused: false, ...overrides };
-}
 
 /** What holds for the gateway with any Prefect, and what any Prefect does that the gateway counts on. */
 const contract = (start: () => Promise<Prefect>) => () => {
-  const pool = `sluice-contract-${randomUUID().slice(0, 8)}`;
   const installation = randomUUID();
-  const made: string[] = [];
   let prefect: Prefect;
-  let apiUrl: string;
   let gateway: OrchestrationGateway;
+  let pool: string;
+  let test: TestGateway;
 
   beforeAll(async () => {
-    Logger.overrideLogger(false);
     prefect = await start();
-    apiUrl = prefect.apiUrl;
-    const runner = { SLUICE_RUNNER_COMMAND: 'node main.js', SLUICE_RUNNER_WORKING_DIR: '/srv/sluice' };
-    const config = { PREFECT_API_URL: apiUrl, PREFECT_API_AUTH_STRING: undefined, PREFECT_WORK_POOL: pool, ...runner };
-    gateway = createGateway(config, clock, { probeEveryMs: 100 });
-    gateway.speakFor(installation);
-    gateway.onApplicationBootstrap();
-    await until(() => Promise.resolve(gateway.initialized));
+    test = await startGateway(prefect.apiUrl, installation);
+    ({ gateway, pool } = test);
   }, 120_000);
 
   afterAll(async () => {
-    for (const id of made) await gateway.removeDeployment(id);
-    gateway.onModuleDestroy();
-    await call('DELETE', `/work_pools/${pool}`);
-    gateway.onApplicationShutdown();
+    await test.close();
     await prefect.stop();
-  }, 20_000);
+  });
 
-  async function call(method: string, path: string, body?: unknown): Promise<{ status: number; json: Json }> {
-    const init = { method, headers: { 'content-type': 'application/json' } };
-    const response = await fetch(apiUrl + path, body === undefined ? init : { ...init, body: JSON.stringify(body) });
-    const text = await response.text();
-    return { status: response.status, json: (text === '' ? null : JSON.parse(text)) as Json };
-  }
-
-  const create = async (overrides: Partial<DeploymentSpec> = {}) => {
-    const spec = aSpec(overrides);
-    made.push(spec.ingestionId);
-    return { spec, deployment: await gateway.upsertDeployment(spec) };
-  };
+  const call: TestGateway['call'] = (...request) => test.call(...request);
+  const create: TestGateway['deployed'] = (fields) => test.deployed(fields);
+  const session: TestGateway['session'] = (flowRunId) => test.session(flowRunId);
 
   const trigger = async (runId: string = randomUUID()) => {
     const { spec, deployment } = await create({ timetable: null });
     const request = { deploymentId: deployment.id, ingestionId: spec.ingestionId, runId };
     return { request, ...(await gateway.createFlowRun(request)) };
   };
-
-  const session = (flowRunId: string) =>
-    new FlowRunSession(
-      createClient({ PREFECT_API_URL: apiUrl, PREFECT_API_AUTH_STRING: undefined }, clock),
-      clock,
-      flowRunId,
-    );
 
   const propose = async (flowRunId: string, type: string, transitionId = randomUUID()) => {
     const state = { type, state_details: { transition_id: transitionId } };
@@ -94,7 +61,7 @@ const contract = (start: () => Promise<Prefect>) => () => {
       await call('DELETE', `/work_pools/${pool}`);
       await until(async () => (await call('GET', `/work_pools/${pool}`)).status === 200);
       expect(gateway.status()).toMatchObject({ initialized: true, reason: null, workersOnline: 0 });
-    }, 10_000);
+    });
 
     it('gets its command back after somebody changed it, and keeps what else they changed', async () => {
       const before = (await call('GET', `/work_pools/${pool}`)).json['base_job_template'] as Json;
@@ -113,7 +80,7 @@ const contract = (start: () => Promise<Prefect>) => () => {
       };
       await until(async () => (await read())['command']?.['default'] === 'node main.js');
       expect((await read())['extra']).toEqual({ type: 'string', default: 'x' });
-    }, 10_000);
+    });
   });
 
   describe('a deployment', () => {
@@ -198,13 +165,13 @@ const contract = (start: () => Promise<Prefect>) => () => {
     it('has its next run planned, and none while it is paused', async () => {
       const { deployment } = await create();
       const nextRun = async () => (await gateway.nextRunTimes([deployment.id])).get(deployment.id);
-      await until(async () => (await nextRun()) !== undefined, 25_000);
+      await until(async () => (await nextRun()) !== undefined);
       const next = await nextRun();
       expect([next?.getUTCMinutes(), next?.getUTCSeconds()]).toEqual([0, 0]);
       expect(Number(next) - Date.now()).toBeLessThanOrEqual(3_600_000);
       await gateway.setPaused(deployment.id, true);
       await expect(gateway.nextRunTimes([deployment.id])).resolves.toEqual(new Map());
-    }, 30_000);
+    }, 60_000);
 
     it('is listed as ours, and found by its name, and is no stranger', async () => {
       const { deployment } = await create();
@@ -303,7 +270,7 @@ const contract = (start: () => Promise<Prefect>) => () => {
       await runner.proposeRunning();
       const { cancelled } = runner;
       await gateway.cancelFlowRun(flowRunId);
-      await until(() => Promise.resolve(cancelled.aborted));
+      await until(() => cancelled.aborted);
       await expect(runner.finish('success', 'too late')).resolves.toBe('cancelled');
       await runner.close();
     });
@@ -527,14 +494,14 @@ const contract = (start: () => Promise<Prefect>) => () => {
           flow_runs: { deployment_id: { any_: [deployment.id] } },
           sort: 'EXPECTED_START_TIME_ASC',
         });
-      await until(async () => ((await planned()).json as unknown as Json[]).length > 0, 25_000);
+      await until(async () => ((await planned()).json as unknown as Json[]).length > 0);
       const run = ((await planned()).json as unknown as Json[]).at(-1);
       const { json } = await call('POST', `/flow_runs/${String(run?.['id'])}/set_state`, {
         state: { type: 'RUNNING' },
       });
       expect(json).toMatchObject({ status: 'WAIT', state: { type: 'SCHEDULED' } });
       expect((json['details'] as Json)['delay_seconds']).toBeGreaterThan(60);
-    }, 30_000);
+    }, 60_000);
   });
 };
 
@@ -547,13 +514,3 @@ describeWithPrefect(
   'the gateway and the real Prefect',
   contract(async () => ({ apiUrl: (await realPrefect()).apiUrl, stop: () => Promise.resolve() })),
 );
-
-type Json = Record<string, unknown>;
-
-async function until(condition: () => Promise<boolean>, ms = 8_000): Promise<void> {
-  const end = Date.now() + ms;
-  while (!(await condition())) {
-    if (Date.now() > end) throw new Error(`did not come true within ${ms} ms`);
-    await sleep(50);
-  }
-}

@@ -1,15 +1,12 @@
-import { randomUUID } from 'node:crypto';
-import { Logger } from '@nestjs/common';
-import { SystemClock } from '@sluice/kernel';
 import { timetableOf } from '@sluice/ingestion';
-import type { OrchestrationGateway, Timetable } from '@sluice/orchestration-gateway';
-import { createGateway } from '../../libs/orchestration-gateway/src/create-gateway';
+import type { Timetable } from '@sluice/orchestration-gateway';
 import { accountedFor } from '../../libs/ingestion/src/reconciler/tick-match';
 import { scheduleSpec } from '../../libs/ingestion/src/rules';
 import { fireTimes } from '../../libs/ingestion/src/rules/fire-times';
 import type { ScheduleInput } from '../../libs/ingestion/src/inputs';
-import { until } from '../support/control-plane';
+import { startGateway, type TestGateway } from '../support/gateway';
 import { describeWithPrefect, realPrefect } from '../support/prefect';
+import { until } from '../support/until';
 
 const NEW_YORK = 'America/New_York';
 
@@ -86,46 +83,23 @@ const GOLDEN: Golden[] = [
 ];
 
 describeWithPrefect('when Prefect plans our schedules', () => {
-  const pool = `timetables-${randomUUID().slice(0, 8)}`;
-  const made: string[] = [];
-  let apiUrl: string;
-  let gateway: OrchestrationGateway;
+  let prefect: TestGateway;
 
   beforeAll(async () => {
-    Logger.overrideLogger(false);
-    ({ apiUrl } = await realPrefect());
-    const config = { PREFECT_API_URL: apiUrl, PREFECT_API_AUTH_STRING: undefined, PREFECT_WORK_POOL: pool };
-    const runner = { SLUICE_RUNNER_COMMAND: 'node main.js', SLUICE_RUNNER_WORKING_DIR: '/srv/sluice' };
-    gateway = createGateway({ ...config, ...runner }, new SystemClock(), { probeEveryMs: 100 });
-    gateway.onApplicationBootstrap();
-    await until(() => gateway.initialized, 30_000);
+    prefect = await startGateway((await realPrefect()).apiUrl);
   }, 180_000);
+  afterAll(() => prefect.close());
 
-  afterAll(async () => {
-    for (const id of made) await gateway.removeDeployment(id);
-    await fetch(`${apiUrl}/work_pools/${pool}`, { method: 'DELETE' });
-    gateway.onModuleDestroy();
-    gateway.onApplicationShutdown();
-  }, 30_000);
-
-  const deployed = async (timetable: Timetable) => {
-    const ingestionId = randomUUID();
-    made.push(ingestionId);
-    return (await gateway.upsertDeployment({ ingestionId, title: 'golden', timetable, paused: false })).id;
-  };
+  const deployed = async (timetable: Timetable) => (await prefect.deployed({ timetable })).deployment.id;
 
   const plan = (id: string, start_time: string, end_time: string) =>
-    fetch(`${apiUrl}/deployments/${id}/schedule`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ start_time, end_time, min_runs: 50, max_runs: 50 }),
-    });
+    prefect.call('POST', `/deployments/${id}/schedule`, { start_time, end_time, min_runs: 50, max_runs: 50 });
 
   it.each(GOLDEN)('%s', async (_, input, from, to, golden) => {
     const timetable = timetableOf(scheduleSpec(input))!;
     const id = await deployed(timetable);
     expect((await plan(id, from, to)).status).toBe(200);
-    const ticks = await gateway.ticks(id, new Date(from), new Date(to));
+    const ticks = await prefect.gateway.ticks(id, new Date(from), new Date(to));
     const told = ticks.map((at) => at.toISOString().replace(':00.000Z', 'Z'));
     expect(told).toHaveLength(golden.length);
     golden.forEach((expected, index) => expect([expected].flat()).toContain(told[index]));
@@ -137,8 +111,8 @@ describeWithPrefect('when Prefect plans our schedules', () => {
   it('the next run is the earliest that Prefect itself has planned', async () => {
     const id = await deployed({ cron: '30 2 * * *', timezone: NEW_YORK });
     let next: Date | undefined;
-    await until(async () => (next = (await gateway.nextRunTimes([id])).get(id)) !== undefined, 30_000);
-    const [first] = await gateway.ticks(id, new Date(), new Date(Date.now() + 7 * 86_400_000));
+    await until(async () => (next = (await prefect.gateway.nextRunTimes([id])).get(id)) !== undefined, 30_000);
+    const [first] = await prefect.gateway.ticks(id, new Date(), new Date(Date.now() + 7 * 86_400_000));
     expect(next).toEqual(first);
   }, 60_000);
 });

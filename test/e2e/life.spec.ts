@@ -3,6 +3,7 @@ import { created, endInPrefect, endOf, lines, triggered } from '../support/order
 import { startSystem, type System, until, type WireIngestion, type WireRun } from '../support/system';
 
 interface WireDeployment {
+  id: string;
   name: string;
   tags: string[];
   paused: boolean;
@@ -27,7 +28,7 @@ describeWithPrefect('the life of an ingestion, through HTTP alone', () => {
     const twin = await deployment(id);
     expect(twin).toMatchObject({ name: `ingestion-${id}`, paused: false, schedules: [{ slug: 'main', active: true }] });
     expect(twin.tags).toContain('sluice');
-    expect(prefect_deployment_id).not.toBeNull();
+    expect(twin.id).toBe(prefect_deployment_id);
 
     const { run_id, flow_run_id } = await triggered(system, id);
     expect(await endOf(system, run_id)).toMatchObject({

@@ -66,24 +66,24 @@ describe('one flow run executed by two processes', () => {
   const silent = { log: () => undefined, progress: () => undefined };
   const signal = new AbortController().signal;
 
+  /** A run with a file to load, and how a process executes it. */
+  async function entered(plane: Awaited<ReturnType<typeof dataPlane>>) {
+    await plane.write('a.csv', 'id\n1\n');
+    const order = await plane.order();
+    const entry = { ingestionId: order.id, flowRunId: randomUUID(), runId: null, scheduled: false };
+    const { id: runId } = await plane.recorder.enter(entry);
+    const start = () =>
+      plane.orchestrator.runIngestion({
+        ...{ order, runId, parameters: ALL_NEW, signal },
+        ...{ executor: randomUUID(), report: silent },
+      });
+    return { order, runId, start };
+  }
+
   it('is told to Prefect by the one that loads, not by the one that comes too late', async () => {
     const plane = await dataPlane();
     try {
-      await plane.write('a.csv', 'id\n1\n');
-      const order = await plane.order();
-      const { id: runId } = await plane.recorder.enter({
-        ingestionId: order.id,
-        flowRunId: randomUUID(),
-        runId: null,
-        scheduled: false,
-      });
-      const start = () =>
-        plane.orchestrator.runIngestion({
-          ...{ order, runId, parameters: ALL_NEW },
-          executor: randomUUID(),
-          signal,
-          report: silent,
-        });
+      const { runId, start } = await entered(plane);
       expect(await start()).toMatchObject({ status: 'success' });
       expect(await start()).toBeNull();
       expect(await plane.recorder.stateOf(runId)).toMatchObject({ status: 'success' });
@@ -97,24 +97,9 @@ describe('one flow run executed by two processes', () => {
     const control = new Client({ connectionString: plane.controlUrl });
     await control.connect();
     try {
-      await plane.write('a.csv', 'id\n1\n');
-      const order = await plane.order();
-      const { id: runId } = await plane.recorder.enter({
-        ingestionId: order.id,
-        flowRunId: randomUUID(),
-        runId: null,
-        scheduled: false,
-      });
+      const { order, start } = await entered(plane);
       await control.query('DELETE FROM sluice_control.ingestion WHERE id = $1', [order.id]);
-      const outcome = await plane.orchestrator.runIngestion({
-        order,
-        runId,
-        parameters: ALL_NEW,
-        executor: randomUUID(),
-        signal,
-        report: silent,
-      });
-      expect(outcome).toMatchObject({
+      expect(await start()).toMatchObject({
         status: 'cancelled',
         summary: 'The ingestion was deleted while the run was active.',
       });

@@ -194,6 +194,6 @@ describe('without its database', () => {
     expect(valueOf(families, 'sluice_orchestration_initialized')).toBe(1);
     expect(families.has('process_cpu_seconds_total')).toBe(true);
     expect([...families.keys()].filter((name) => /^sluice_(ingestion|run)/.test(name))).toEqual([]);
-    expect(took).toBeLessThan(1_500);
+    expect(took).toBeLessThan(5_000);
   });
 });

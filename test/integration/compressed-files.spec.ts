@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import { BadFile, FileSource, type SourceFile } from '@sluice/connectors';
 import { bytesOf, compressedRows, contentOf, fixture, sourceFolder, type SourceFolder } from '../support/source-files';
+import { until } from '../support/until';
 
 const ROWS = compressedRows();
 const MIB = 1024 * 1024;
@@ -429,13 +430,6 @@ async function piecesUntilFault(file: SourceFile, type: string): Promise<{ large
 async function openPaths(): Promise<string[]> {
   const numbers = await readdir('/proc/self/fd');
   return await Promise.all(numbers.map((number) => readlink(`/proc/self/fd/${number}`).catch(() => '')));
-}
-
-async function until(met: () => Promise<boolean>): Promise<void> {
-  for (let left = 500; !(await met()); left--) {
-    if (left === 0) throw new Error('not met within five seconds');
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
 }
 
 /** Contents of every kind, each with three block sizes, by Python's own bz2. */

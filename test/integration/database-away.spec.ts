@@ -11,7 +11,7 @@ describe('while the control database cannot be reached', () => {
   it('whatever needs it is a 503 that says so and when to come again, and all is well afterwards', async () => {
     const database = await migratedDatabase();
     const { way, url } = await CuttableWay.to(database.url);
-    const api = await startApi({ DATABASE_URL: url });
+    const api = await startApi({ DATABASE_URL: url }, { reconciles: true });
     expect((await api.call('get', '/ingestions')).status).toBe(200);
     way.cut();
     for (const [method, path, body] of [

@@ -151,7 +151,7 @@ describe('dropping a table', () => {
     await expect(admin.dropTable(mine, plane.table)).rejects.toMatchObject({ type: 'destination', retry: 'later' });
     await plane.client.query('ROLLBACK');
     expect(await left()).toHaveLength(6);
-  }, 10_000);
+  });
 
   it('names the view that stands in the way', async () => {
     const mine = randomUUID();
@@ -289,7 +289,7 @@ describe('a destination that cannot be reached', () => {
     } finally {
       muted.close();
     }
-  }, 9_000);
+  });
 
   it.each([
     ['postgresql://nobody:wrong@HOST/DATABASE', 'auth', 'never'],

@@ -67,7 +67,7 @@ async function happened(fields: { ingestionId?: string | null; kind?: string; ag
   return id;
 }
 
-/** Until a delivery has ended that had begun after this call. The API's own reconciler may take the event first. */
+/** Until a delivery has ended that had begun after this call. */
 async function delivered(): Promise<void> {
   const delivery = api.app.get(EventDelivery);
   await delivery.idle();
@@ -119,25 +119,18 @@ describe('an event', () => {
     ['sends elsewhere', (response) => response.writeHead(302, { location: receiver.url }).end(), 'It answered 302'],
     ['hangs', () => undefined, 'No answer within 5 s'],
     ['begins an answer and hangs', (response) => response.writeProcessing(), 'No answer within 5 s'],
-  ])(
-    'is kept while the receiver %s, and sent again',
-    async (_, answer, because) => {
-      receiver.state.answer = answer;
-      const id = await happened();
-      const begun = Date.now();
-      await delivered();
-      await until(async () => (await shown(id)).last_error !== null, 8_000);
-      expect(Date.now() - begun).toBeLessThan(8_000);
-      expect(await shown(id)).toMatchObject({ delivery: 'pending', attempts: 1, last_error: because });
-      receiver.state.answer = taken;
-      await dueNow();
-      await delivered();
-      await until(async () => (await shown(id)).delivery === 'delivered');
-      const [first, second] = of(id);
-      expect(second?.body).toBe(first?.body);
-    },
-    20_000,
-  );
+  ])('is kept while the receiver %s, and sent again', async (_, answer, because) => {
+    receiver.state.answer = answer;
+    const id = await happened();
+    await delivered();
+    expect(await shown(id)).toMatchObject({ delivery: 'pending', attempts: 1, last_error: because });
+    receiver.state.answer = taken;
+    await dueNow();
+    await delivered();
+    await until(async () => (await shown(id)).delivery === 'delivered');
+    const [first, second] = of(id);
+    expect(second?.body).toBe(first?.body);
+  });
 
   it('is given its five seconds even when memory is collected meanwhile', async () => {
     receiver.state.answer = () => undefined;
@@ -145,7 +138,7 @@ describe('an event', () => {
     const collecting = setInterval(collectGarbage, 50);
     await delivered().finally(() => clearInterval(collecting));
     expect((await shown(id)).last_error).toBe('No answer within 5 s');
-  }, 20_000);
+  });
 
   it('is taken although the body of the answer never ends', async () => {
     receiver.state.answer = (response) => response.writeHead(200).write('...');
@@ -157,37 +150,32 @@ describe('an event', () => {
   it('waits longer after each attempt, an hour at most', async () => {
     receiver.state.answer = (response) => response.writeHead(503).end();
     const id = await happened();
-    const pauses: number[] = [];
+    // From the attempt on: it was made at some time between the call and the look.
+    const pauses: { least: number; most: number }[] = [];
     for (const attempts of [0, 1, 4, 30]) {
       await api.sql(
         `UPDATE sluice_control.event SET attempts = $2, next_attempt_at = now() - interval '1 s' WHERE id = $1`,
         [id, attempts],
       );
+      const begun = performance.now();
       await delivered();
       const [row] = await api.sql<{ pause: number }>(
         'SELECT extract(epoch FROM next_attempt_at - now())::float8 AS pause FROM sluice_control.event WHERE id = $1',
         [id],
       );
-      pauses.push(row!.pause);
+      pauses.push({ least: row!.pause, most: row!.pause + (performance.now() - begun) / 1_000 });
     }
-    const [first, second, fifth, last] = pauses as [number, number, number, number];
-    for (const [pause, base] of [
-      [first, 5],
-      [second, 10],
-      [fifth, 80],
-      [last, 3600],
-    ] as const) {
-      expect(pause).toBeGreaterThan(base * 0.75 - 3);
-      expect(pause).toBeLessThanOrEqual(base * 1.25);
+    for (const [index, base] of [5, 10, 80, 3_600].entries()) {
+      expect(pauses[index]!.most).toBeGreaterThan(base * 0.75);
+      expect(pauses[index]!.least).toBeLessThanOrEqual(base * 1.25);
     }
   });
 
-  it('is given up after a day, and removed after 30', async () => {
-    const [old, ancient] = [await happened({ age: 86_500 }), await happened({ age: 31 * 86_400 })];
+  it('is given up after a day', async () => {
+    const old = await happened({ age: 86_500 });
     await delivered();
     expect(of(old)).toEqual([]);
     expect(await shown(old)).toMatchObject({ delivery: 'off', attempts: 0 });
-    expect(await shown(ancient)).toBeUndefined();
   });
 
   it('counts as given up for a day, and not at all when nobody ever tried', async () => {
@@ -217,11 +205,16 @@ describe('an event', () => {
   it('that is under way holds up no step after it', async () => {
     receiver.state.answer = () => undefined;
     await happened();
-    const begun = Date.now();
+    let isOver = false;
     await api.app.get(EventDelivery).run();
-    expect(Date.now() - begun).toBeLessThan(2_000);
-    await api.app.get(EventDelivery).idle();
-  }, 10_000);
+    const idle = api.app
+      .get(EventDelivery)
+      .idle()
+      .then(() => (isOver = true));
+    await until(() => receiver.received.length > 0);
+    expect(isOver).toBe(false);
+    await idle;
+  });
 });
 
 describe('GET /events', () => {

@@ -8,8 +8,10 @@ import { startFakePrefect } from '../support/fake-prefect';
 import { FAULTS, HOST, Names, OPERATIONS, type Fault, type Network, type Operation } from '../support/fault-matrix';
 import { Gate } from '../support/gate';
 
-const ANSWER_MS = 5_500;
-const DELETE_MS = 2_500;
+/** What a busy machine may add. */
+const BUSY_MS = 2_000;
+const ANSWER_MS = 5_000 + BUSY_MS;
+const DELETE_MS = 2_000 + BUSY_MS;
 const AGREEMENT_MS = 20_000;
 const DAILY = { frequency: 'daily', time: '06:00' };
 const LATER = { frequency: 'daily', time: '07:00' };

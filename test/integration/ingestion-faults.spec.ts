@@ -241,9 +241,10 @@ describe('delete goes through', () => {
   it('within about 2 s while Prefect hangs', async () => {
     const { id } = await scheduled();
     await plane.fake.misbehave('hang', { route: USED });
-    const start = Date.now();
+    const start = performance.now();
     await plane.ingestions.deleteIngestion(id);
-    expect(Date.now() - start).toBeLessThan(3_000);
+    // An operation that waits for Prefect takes 5 s.
+    expect(performance.now() - start).toBeLessThan(4_500);
     expect(await tombstones()).toContainEqual({ ingestion_id: id });
   });
 

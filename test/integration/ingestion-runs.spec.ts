@@ -158,7 +158,7 @@ describe('a trigger', () => {
     const other = (await scheduled()).id;
     await expect(plane.ingestions.triggerManualRun(other)).rejects.toThrow('terminated');
     spy.mockRestore();
-  }, 15_000);
+  });
 
   it('that fails marks its run failed, so that it never loads even if the flow run was made', async () => {
     const { id } = await scheduled();

@@ -117,7 +117,7 @@ describe('a preview', () => {
       warnings: ['Mind the gap.', 'It was stopped after 10 s. What is shown is what was found until then.'],
     });
     expect(isAlive(Number(await readFile(file('pid'), 'utf8')))).toBe(false);
-  }, 20_000);
+  });
 
   it('that says too much is ended, and the last whole line before is the answer', async () => {
     const { api } = await withProgram(
@@ -165,7 +165,8 @@ describe('of previews at once', () => {
     apis.splice(apis.indexOf(api), 1);
     const since = performance.now();
     await api.close();
-    expect(performance.now() - since).toBeLessThan(5_000);
+    // It would be busy for 10 s.
+    expect(performance.now() - since).toBeLessThan(9_000);
     expect(await response).toBe(500);
     expect(isAlive(Number(await readFile(file('pid'), 'utf8')))).toBe(false);
     expect(await readdir(temp)).toEqual([]);

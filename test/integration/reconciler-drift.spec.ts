@@ -270,10 +270,11 @@ describe('an orphan', () => {
   it('is removed with its active runs, but only when it is seen again some time later', async () => {
     const [id] = [await scheduled(), await scheduled()];
     await plane.ingestions.triggerManualRun(id);
+    const before = structuredClone(deploymentOf(id));
     await forget(id);
     expect(await plane.reconciler.runOnce()).toEqual([`Found a deployment without an ingestion, ingestion-${id}`]);
     expect(await plane.reconciler.runOnce()).toEqual([]);
-    expect(deploymentOf(id)).toBeDefined();
+    expect(deploymentOf(id)).toEqual(before);
     await age();
     expect(await plane.reconciler.runOnce()).toEqual([`Removed deployment ingestion-${id}, which had no ingestion`]);
     expect(deploymentOf(id)).toBeUndefined();
@@ -283,6 +284,7 @@ describe('an orphan', () => {
     const [id] = [await scheduled(), await scheduled()];
     const sql = 'SELECT to_jsonb(i) AS row FROM sluice_control.ingestion i WHERE id = $1';
     const [row] = await plane.sql<{ row: object }>(sql, [id]);
+    const before = structuredClone(deploymentOf(id));
     await forget(id);
     await plane.reconciler.runOnce();
     await plane.sql(
@@ -291,7 +293,7 @@ describe('an orphan', () => {
     );
     await age();
     expect(await plane.reconciler.runOnce()).toEqual([]);
-    expect(deploymentOf(id)).toBeDefined();
+    expect(deploymentOf(id)).toEqual(before);
     expect(await plane.sql('SELECT 1 FROM sluice_control.orphan')).toEqual([]);
   });
 
@@ -303,6 +305,28 @@ describe('an orphan', () => {
     expect(await plane.reconciler.runOnce()).toHaveLength(5);
     expect(await plane.reconciler.runOnce()).toHaveLength(2);
     expect(plane.fake.deployments).toHaveLength(33);
+  });
+});
+
+describe('what became of a suspicion', () => {
+  it.each<[string, (id: string) => unknown, (id: string) => string]>([
+    ['nothing', () => undefined, (id) => `Compared the deployment of ingestion ${id}: it was as the ingestion says`],
+    ['a change', (id) => (deploymentOf(id).paused = true), (id) => `Changed the deployment of ingestion ${id}: paused`],
+    [
+      'a new id',
+      (id) => (deploymentOf(id).id = randomUUID()),
+      (id) => `Recorded the new id of the deployment of ingestion ${id}`,
+    ],
+    [
+      'a new deployment',
+      (id) => removeWhere(plane.fake.deployments, (it) => it.name === nameOf(id)),
+      (id) => `Made the deployment of ingestion ${id} again`,
+    ],
+  ])('is said: %s', async (_, spoil, sentence) => {
+    const id = await scheduled();
+    spoil(id);
+    await plane.sql('UPDATE sluice_control.ingestion SET drift_suspected = true');
+    expect(await plane.reconciler.runOnce()).toEqual([sentence(id)]);
   });
 });
 
@@ -526,25 +550,26 @@ describe('while Prefect cannot be used', () => {
 });
 
 describe('rows whose time is over', () => {
-  it('are forgotten: expired idempotency keys, and events delivered more than 30 days ago', async () => {
+  it('are forgotten: expired idempotency keys, and events of more than 30 days ago', async () => {
     await plane.sql(
       `INSERT INTO sluice_control.idempotency_key (operation, key, digest, resource_id, expires_at)
        VALUES ('create', 'old', '', gen_random_uuid(), now() - interval '1 second'),
          ('create', 'young', '', gen_random_uuid(), now() + interval '1 hour')`,
     );
     await plane.sql(
-      `INSERT INTO sluice_control.event (id, kind, message, delivered_at)
-       VALUES (gen_random_uuid(), 'k', 'old', now() - interval '31 days'), (gen_random_uuid(), 'k', 'young', now()),
-         (gen_random_uuid(), 'k', 'undelivered', NULL)`,
+      `INSERT INTO sluice_control.event (id, kind, message, created_at, delivered_at)
+       SELECT gen_random_uuid(), 'k', message, now() - age, CASE WHEN delivered THEN now() END
+       FROM (VALUES ('old', interval '31 days', true), ('old, undelivered', interval '31 days', false),
+         ('young', interval '29 days', true), ('young, undelivered', interval '29 days', false)) AS v (message, age, delivered)`,
     );
     expect(await plane.reconciler.runOnce()).toEqual([
-      'Forgot 1 expired idempotency keys',
-      'Forgot 1 events delivered more than 30 days ago',
+      'Forgot 1 expired idempotency key',
+      'Forgot 2 events of more than 30 days ago',
     ]);
     expect(await plane.sql('SELECT key FROM sluice_control.idempotency_key')).toEqual([{ key: 'young' }]);
     expect(await plane.sql(`SELECT message FROM sluice_control.event WHERE kind = 'k' ORDER BY message`)).toEqual([
-      { message: 'undelivered' },
       { message: 'young' },
+      { message: 'young, undelivered' },
     ]);
   });
 });

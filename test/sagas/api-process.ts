@@ -1,6 +1,5 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 
 const ROOT = join(__dirname, '../..');
@@ -21,14 +20,13 @@ export class ApiProcess {
   /** Names of the calls of the last request with a fault point, in their order. */
   calls: string[] = [];
   private child: ChildProcess | null = null;
+  /** Another one after each start; `null`: it does not listen yet. */
+  private port: number | null = null;
 
-  private constructor(
-    private readonly env: Record<string, string>,
-    private readonly port: number,
-  ) {}
+  private constructor(private readonly env: Record<string, string>) {}
 
   static async start(env: Record<string, string>): Promise<ApiProcess> {
-    const api = new ApiProcess(env, await freePort());
+    const api = new ApiProcess(env);
     await api.start();
     return api;
   }
@@ -38,13 +36,17 @@ export class ApiProcess {
     const child = fork(join(ROOT, 'dist/apps/api/main.js'), {
       execArgv: ['--require', join(__dirname, 'fault-points.cjs')],
       cwd: ROOT,
-      env: { PATH: process.env['PATH'], ...this.env, PORT: String(this.port), LOG_LEVEL: 'warn' },
+      env: { PATH: process.env['PATH'], ...this.env, PORT: '0', LOG_LEVEL: 'warn' },
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     });
     let said = '';
     for (const stream of [child.stdout, child.stderr])
       stream?.on('data', (chunk: Buffer) => (said = (said + chunk.toString()).slice(-4_000)));
-    child.on('message', (message) => this.calls.push((message as { name: string }).name));
+    this.port = null;
+    child.on('message', (message: { name: string } | { port: number }) => {
+      if ('port' in message) this.port = message.port;
+      else this.calls.push(message.name);
+    });
     this.child = child;
     const end = Date.now() + START_MS;
     while (!(await this.isInitialized())) {
@@ -95,6 +97,7 @@ export class ApiProcess {
   }
 
   private async isInitialized(): Promise<boolean> {
+    if (this.port === null) return false;
     const answer = await this.send('/orchestration/status', { headers: { connection: 'close' } }).catch(() => null);
     return answer?.body['initialized'] === true;
   }
@@ -104,12 +107,4 @@ interface CallOptions {
   body?: unknown;
   key?: string | undefined;
   fault?: FaultPoint;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }

@@ -1,7 +1,7 @@
 /**
  * Loaded into the API's process by the tests alone (`node --require`), so that shipped code knows nothing of it. A request with the header
  * `x-fault-point: before N` or `after N` kills the process before its N-th call to the outside is sent, or when its answer has come (or will not come); each call
- * is told to the parent by its name. What is called is seen where it leaves the process: statements at the driver of PostgreSQL, requests at
+ * is told to the parent by its name, as is the port that the system gave. What is called is seen where it leaves the process: statements at the driver of PostgreSQL, requests at
  * `node:http`. All else that the API awaits changes nothing outside.
  */
 const { AsyncLocalStorage } = require('node:async_hooks');
@@ -14,6 +14,7 @@ const operation = new AsyncLocalStorage();
 
 const emit = http.Server.prototype.emit;
 http.Server.prototype.emit = function (event, ...args) {
+  if (event === 'listening') process.send?.({ port: this.address().port });
   const point = event === 'request' ? args[0].headers[HEADER] : undefined;
   if (point === undefined) return emit.call(this, event, ...args);
   const [when, at] = point.split(' ');

@@ -2,6 +2,7 @@ import { Test } from '@nestjs/testing';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import type { OpenAPIObject } from '@nestjs/swagger';
 import { rowsOf } from '@sluice/database';
+import { ReconcilerTimer } from '@sluice/ingestion';
 import { readConfig } from '@sluice/kernel';
 import { OrchestrationGateway, OrchestrationGatewayModule } from '@sluice/orchestration-gateway';
 import request, { type Response, type Test as Call } from 'supertest';
@@ -30,6 +31,8 @@ export interface ApiOptions {
   fake?: FakePrefect;
   /** Default 50. */
   probeEveryMs?: number;
+  /** The reconciler passes every 5 s, as it is served; else only when a test asks it to. */
+  reconciles?: boolean;
 }
 
 /** The API as it is served, on a database of its own and a fake Prefect. */
@@ -45,7 +48,7 @@ export async function startApi(env: Record<string, string> = {}, options: ApiOpt
     LOG_LEVEL: 'silent',
     ...env,
   });
-  const app = await served(config, options.probeEveryMs ?? 50);
+  const app = await served(config, options);
   const document = describeApi(app);
   return {
     ...{ app, fake, document },
@@ -60,9 +63,12 @@ export async function startApi(env: Record<string, string> = {}, options: ApiOpt
   };
 }
 
-async function served(config: ReturnType<typeof readConfig>, probeEveryMs: number): Promise<NestExpressApplication> {
+async function served(config: ReturnType<typeof readConfig>, options: ApiOptions): Promise<NestExpressApplication> {
+  const { probeEveryMs = 50, reconciles = false } = options;
   const module = AppModule.forRoot(config, OrchestrationGatewayModule.forApi({ probeEveryMs }));
-  const testing = await Test.createTestingModule({ imports: [module] }).compile();
+  const builder = Test.createTestingModule({ imports: [module] });
+  if (!reconciles) builder.overrideProvider(ReconcilerTimer).useValue({});
+  const testing = await builder.compile();
   const app = testing.createNestApplication<NestExpressApplication>(APP_OPTIONS);
   configureApp(app);
   await app.init();

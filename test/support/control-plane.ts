@@ -16,6 +16,9 @@ import { OrchestrationGateway, OrchestrationGatewayModule } from '@sluice/orches
 import { DataSource } from 'typeorm';
 import { freshDatabase, templateDatabase } from './database';
 import { startFakePrefect, type FakePrefect } from './fake-prefect';
+import { until } from './until';
+
+export { until };
 
 /** The use cases on a database of their own and a fake Prefect; the reconciler only runs when it is asked to. */
 export interface ControlPlane {
@@ -106,14 +109,6 @@ export function anIngestion(fields: Partial<CreateIngestion> = {}): CreateIngest
 }
 
 export const DAILY = { frequency: 'daily', time: '06:00' } as const;
-
-export async function until(condition: () => boolean | Promise<boolean>, ms = 4_000): Promise<void> {
-  const end = Date.now() + ms;
-  while (!(await condition())) {
-    if (Date.now() > end) throw new Error(`Not so within ${ms} ms: ${condition.toString()}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}
 
 /** What a promise rejects with; fails when it does not. */
 export async function refusalOf(attempt: Promise<unknown>): Promise<unknown> {

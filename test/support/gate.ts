@@ -6,7 +6,7 @@ import { join } from 'node:path';
 type Command = 'open' | 'shut' | 'cut' | 'deafen';
 
 /** Longer than a connection on loopback ever takes to be made. */
-const NOT_TAKEN_MS = 400;
+const NOT_TAKEN_MS = 1_000;
 
 /** The network between a client and a server on this machine, which tests can break; see `gate-process.mjs`. */
 export class Gate {

@@ -161,7 +161,7 @@ describe('ticks that meet a run', () => {
     unasked = 1_000;
     const taken = await Promise.all([met, alone].map((id) => process(id, lateTicks(id, 1)[0]!)));
     expect(taken).toEqual([{ kind: 'given-back' }, { kind: 'load' }]);
-  }, 20_000);
+  });
 
   it('whose process is gone without a lease load at once', async () => {
     const id = await minutely({ overlap_policy: 'skip' });
@@ -184,7 +184,7 @@ describe('ticks that meet a run', () => {
     holder = null;
     expect(await process(id, tick!)).toEqual({ kind: 'load' });
     expect(await countersOf(id)).toEqual({ missed: 0, superseded: 0, overlap_skipped: 0 });
-  }, 20_000);
+  });
 
   it.each([
     ['deleted', (id: string) => plane.ingestions.deleteIngestion(id), /deleted/],

@@ -1,4 +1,5 @@
 import type { Backfill, BackfillReport, BackfillStep } from '@sluice/ingestion';
+import { counted } from '@sluice/kernel';
 import { EXIT, type ExitCode } from './exit-codes';
 import type { Progress } from './progress';
 
@@ -37,7 +38,7 @@ function summary(
 ): string[] {
   if (total === 0) return ['Every ingestion with a schedule has its deployment: there was nothing to do.'];
   const verb = command.dryRun ? 'would be made' : 'made';
-  const counts = `${made} of ${total} deployments ${verb}, ${failed.length} failed, ${needless} not needed any more, ${left} left.`;
+  const counts = `${made} of ${counted(total, 'deployment')} ${verb}, ${failed.length} failed, ${needless} not needed any more, ${left} left.`;
   if (stopped === 'outage')
     return [
       `Prefect could not be used for ${command.patienceMs / 1_000} s (${reason ?? ''}): given up.`,

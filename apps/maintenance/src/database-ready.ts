@@ -1,5 +1,5 @@
 import { controlDatabase, pendingMigrations } from '@sluice/database';
-import { ConfigError } from '@sluice/kernel';
+import { ConfigError, counted } from '@sluice/kernel';
 import { DataSource } from 'typeorm';
 
 /** Commands leave the schema to the API. Throws `ConfigError` when the database cannot be reached or is not up to date. */
@@ -14,7 +14,7 @@ export async function assertMigrated(url: string): Promise<void> {
     .finally(() => (dataSource.isInitialized ? dataSource.destroy() : undefined));
   if (pending.length === 0) return;
   throw new ConfigError([
-    `DATABASE_URL: the control database is not up to date (${pending.length} migrations are pending): start the API of this version once`,
+    `DATABASE_URL: the control database is not up to date (${counted(pending.length, 'migration')} pending): start the API of this version once`,
   ]);
 }
 

@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Drift, DriftReport, Reconciliation } from '@sluice/ingestion';
+import { counted } from '@sluice/kernel';
 import { EXIT, type ExitCode } from './exit-codes';
 
 /** An orphan is removed when it is seen again so long after it was found; see `DueOrphans`. */
@@ -13,7 +14,7 @@ type Print = (line: string) => void;
 export async function dryRun(reconciliation: Reconciliation, force: boolean, print: Print): Promise<ExitCode> {
   const report = await reconciliation.look(force);
   show(report, print);
-  print(report.total === 0 ? AGREE : `${report.total} differences; nothing was changed.`);
+  print(report.total === 0 ? AGREE : `${counted(report.total, 'difference')}; nothing was changed.`);
   return EXIT.done;
 }
 
@@ -53,7 +54,7 @@ function conclude(
   show(report, print);
   const isBlocked = !force && report.alarm?.reason === 'many_removals';
   if (done === 0 && report.total === 0) print(AGREE);
-  else print(`${done} things were done, ${report.total} differences are left.`);
+  else print(`${counted(done, 'thing')} done, ${counted(report.total, 'difference')} left.`);
   return left > 0 || isBlocked ? EXIT.failed : EXIT.done;
 }
 

@@ -7,7 +7,7 @@ import {
   type RowRefused,
   type SourceEntry,
 } from '@sluice/connectors';
-import type { FileRecord, RunError, RunMetrics } from '@sluice/ingestion';
+import { type FileRecord, NO_METRICS, type RunError, type RunMetrics } from '@sluice/ingestion';
 import { RunAborted, SchemaChanged } from './faults';
 
 /** Errors kept of one run; more help nobody. */
@@ -16,15 +16,7 @@ const MAX_SHOWN_FILES = 50;
 
 /** Counts what a run does. */
 export class Tally {
-  readonly metrics: RunMetrics = {
-    files_discovered: 0,
-    files_processed: 0,
-    files_failed: 0,
-    rows_ingested: 0,
-    rows_rejected: 0,
-    bytes_read: 0,
-    duration_ms: 0,
-  };
+  readonly metrics: RunMetrics = { ...NO_METRICS };
   readonly errors: RunError[] = [];
   readonly files: FileRecord[] = [];
   private readonly startedAt = performance.now();

@@ -48,6 +48,7 @@ export { EVENT_KINDS, type EventKind } from './events/event';
 export { EventDelivery } from './events/event-delivery';
 export { Events } from './events/events';
 export { DURATION_BOUNDS } from './runs/run-counts';
+export { NO_METRICS } from './runs/run-moves';
 export { Statistics, type EndedRuns, type SluiceStatistics } from './statistics';
 export { Reconciler } from './reconciler/reconciler';
 export { Reconciliation, type DriftReport, type ReconcileReport } from './reconciler/reconciliation';

@@ -18,5 +18,6 @@ export {
 } from './errors';
 export { Clock, SystemClock } from './clock';
 export { Secret } from './secret';
+export { counted } from './wording';
 export { CONFIG_NAMES, ConfigError, readConfig, type Config } from './config';
 export { CONFIG, KernelModule } from './kernel.module';

@@ -8,6 +8,7 @@ import {
   type FakeFlowRun,
   type FakePrefect,
 } from '../../../test/support/fake-prefect';
+import { until } from '../../../test/support/until';
 import { createClient, createGateway } from './create-gateway';
 import { FlowRunSession } from './flow-run-session';
 
@@ -87,9 +88,9 @@ describe('the session of a flow run', () => {
 
   it('tells its outcome after an outage', async () => {
     const session = aSession(new FastClock());
-    await fake.misbehave('down');
+    await fake.misbehave('http_503', { route: /set_state$/ });
     const finished = session.finish('partial', 'one file failed');
-    await sleep(150);
+    await until(() => proposals().length >= 2);
     await fake.behave();
     await expect(finished).resolves.toBe('completed');
     expect(run).toMatchObject({ state_name: 'Partial', state: { message: 'one file failed' } });
@@ -104,7 +105,7 @@ describe('the session of a flow run', () => {
 
   it('sends its log lines within about a second by itself', async () => {
     aSession().log('warning', 'two rows were skipped');
-    await sleep(1_300);
+    await until(() => fake.logs.length > 0);
     expect(fake.logs).toMatchObject([{ flow_run_id: run.id, level: 30, message: 'two rows were skipped' }]);
   });
 
@@ -121,7 +122,7 @@ describe('the session of a flow run', () => {
     const session = aSession();
     await fake.misbehave('http_500', { route: /^POST \/logs\/$/ });
     session.log('info', 'first');
-    await sleep(1_800);
+    await until(() => fake.requests.some(({ path }) => path === '/logs/'));
     session.log('info', 'second');
     await fake.behave();
     await session.flush();
@@ -147,24 +148,25 @@ describe('the session of a flow run', () => {
     const { cancelled } = aSession(new FastClock());
     await fake.misbehave('http_500');
     enterState(run, newState('CANCELLING'));
-    await sleep(150);
+    const asked = () => fake.requests.filter(({ path }) => path === `/flow_runs/${run.id}`).length;
+    await until(() => asked() >= 2);
     expect(cancelled.aborted).toBe(false);
     await fake.behave();
-    await sleep(300);
-    expect(cancelled.aborted).toBe(true);
+    await until(() => cancelled.aborted);
   });
 
   it('tells Prefect that its process lives', async () => {
     void aSession().cancelled;
-    await sleep(200);
+    await until(() => fake.events.length > 0);
     const resource = { 'prefect.resource.id': `prefect.flow-run.${run.id}` };
     expect(fake.events).toMatchObject([{ event: 'prefect.flow-run.heartbeat', resource }]);
   });
 
   it('asks no more once it is closed', async () => {
     const session = aSession(new FastClock());
+    const before = fake.requests.length;
     void session.cancelled;
-    await sleep(100);
+    await until(() => fake.requests.length > before);
     await session.close();
     await sleep(50);
     const asked = fake.requests.length;

@@ -4,6 +4,7 @@ import { Logger } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import { Conflict, KernelModule, SystemClock, ValueError, readConfig } from '@sluice/kernel';
 import { startFakePrefect, type FakePrefect, type Misbehaviour } from '../../../test/support/fake-prefect';
+import { until } from '../../../test/support/until';
 import { createGateway } from './create-gateway';
 import { OrchestrationGateway } from './orchestration-gateway';
 import { OrchestrationGatewayModule } from './orchestration-gateway.module';
@@ -22,14 +23,6 @@ const spec = () => ({
   timetable: { cron: '0 * * * *', timezone: 'UTC' },
   paused: false,
 });
-
-async function until(condition: () => boolean): Promise<void> {
-  const end = Date.now() + 8_000;
-  while (!condition()) {
-    if (Date.now() > end) throw new Error('did not come true within 8 s');
-    await sleep(10);
-  }
-}
 
 beforeAll(() => {
   Logger.overrideLogger(false);
@@ -85,20 +78,16 @@ describe('the gateway', () => {
     ['http_500', 'http_5xx'],
     ['unauthorized', 'auth'],
     ['html', 'protocol'],
-  ])(
-    'turns false when Prefect is %s, says %s, and turns true again',
-    async (kind, reason) => {
-      gateway.onApplicationBootstrap();
-      await until(() => gateway.initialized);
-      await fake.misbehave(kind);
-      await until(() => !gateway.initialized);
-      expect(gateway.status()).toMatchObject({ initialized: false, reason, workersOnline: 0, scheduler: 'unknown' });
-      await fake.behave();
-      await until(() => gateway.initialized);
-      expect(gateway.status()).toMatchObject({ initialized: true, reason: null, prefectVersion: '3.8.8' });
-    },
-    20_000,
-  );
+  ])('turns false when Prefect is %s, says %s, and turns true again', async (kind, reason) => {
+    gateway.onApplicationBootstrap();
+    await until(() => gateway.initialized);
+    await fake.misbehave(kind);
+    await until(() => !gateway.initialized);
+    expect(gateway.status()).toMatchObject({ initialized: false, reason, workersOnline: 0, scheduler: 'unknown' });
+    await fake.behave();
+    await until(() => gateway.initialized);
+    expect(gateway.status()).toMatchObject({ initialized: true, reason: null, prefectVersion: '3.8.8' });
+  });
 
   it('does not work with a Prefect out of range', async () => {
     fake.version = '4.0.0';
@@ -150,7 +139,7 @@ describe('the gateway', () => {
     const listed: (string | null)[] = [];
     for await (const page of gateway.deploymentPages()) listed.push(...page.map((item) => item.ingestionId));
     expect([...new Set(listed)].sort()).toEqual(wanted.map((item) => item.ingestionId).sort());
-  }, 20_000);
+  });
 
   it('finds the next run of every deployment though the busiest fill whole pages', async () => {
     const minutely = { cron: '* * * * *', timezone: 'UTC' };
@@ -159,18 +148,15 @@ describe('the gateway', () => {
       made.push(await gateway.upsertDeployment({ ...spec(), timetable: minutely }));
     made.push(await gateway.upsertDeployment({ ...spec(), timetable: { cron: '0 0 1 1 *', timezone: 'UTC' } }));
     const ids = made.map((item) => item.id);
-    let found = 0;
-    await until(() => {
-      void gateway.nextRunTimes(ids).then((times) => (found = times.size));
-      return found === 231;
-    });
-  }, 20_000);
+    await until(async () => (await gateway.nextRunTimes(ids)).size === 231);
+  });
 
   it('knows no next run when Prefect does not answer, and does not complain', async () => {
     await fake.misbehave('hang');
-    const started = Date.now();
+    const started = performance.now();
     await expect(gateway.nextRunTimes([randomUUID()])).resolves.toEqual(new Map());
-    expect(Date.now() - started).toBeLessThan(500);
+    // 300 ms and what a busy machine adds; an operation would wait for 5 s.
+    expect(performance.now() - started).toBeLessThan(3_000);
   });
 
   it('gives up removing when its caller does', async () => {
@@ -256,9 +242,8 @@ describe('the gateway as a Nest module', () => {
       OrchestrationGatewayModule.forApi({ probeEveryMs: PROBE_EVERY_MS }),
     ];
     const app = (await Test.createTestingModule({ imports }).compile()).createNestApplication();
-    const started = Date.now();
     await app.init();
-    expect(Date.now() - started).toBeLessThan(1_000);
+    expect(app.get(OrchestrationGateway).initialized).toBe(false);
     await fake.behave();
     await until(() => app.get(OrchestrationGateway).initialized);
     await app.close();
@@ -267,5 +252,5 @@ describe('the gateway as a Nest module', () => {
     await sleep(5 * PROBE_EVERY_MS);
     expect(fake.requests).toHaveLength(asked);
     await fake.stop();
-  }, 15_000);
+  });
 });

@@ -3,12 +3,17 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
 import { SystemClock } from '@sluice/kernel';
 import { startFakePrefect, type FakePrefect, type Misbehaviour } from '../../../test/support/fake-prefect';
+import { until } from '../../../test/support/until';
 import { createClient, createGateway } from './create-gateway';
 import type { OrchestrationGateway } from './orchestration-gateway';
 import type { PrefectClient } from './prefect/client';
 import * as routes from './prefect/routes';
 
 const POOL = { PREFECT_WORK_POOL: 'sluice', SLUICE_RUNNER_COMMAND: 'node x', SLUICE_RUNNER_WORKING_DIR: '/' };
+
+const BUDGET_MS = 5_000;
+/** What a busy machine may add. */
+const BUSY_MS = 2_000;
 
 describe('with two servers', () => {
   let first: FakePrefect;
@@ -48,14 +53,13 @@ describe('with two servers', () => {
       expect(first.requests).toHaveLength(asked);
       expect(second.requests).toHaveLength(2);
     },
-    10_000,
   );
 
   it('a frozen first one leaves time for the second within the budget', async () => {
     await first.misbehave('hang');
-    const started = Date.now();
-    await ask();
-    expect(Date.now() - started).toBeLessThan(3_000);
+    const started = performance.now();
+    await expect(ask()).resolves.toBe('3.8.8');
+    expect(performance.now() - started).toBeLessThan(BUDGET_MS);
   });
 
   it('the first is asked again when the second fails', async () => {
@@ -69,10 +73,10 @@ describe('with two servers', () => {
   it('it is unavailable, within the budget, when both fail', async () => {
     await first.misbehave('hang');
     await second.misbehave('hang');
-    const started = Date.now();
+    const started = performance.now();
     await expect(ask()).rejects.toMatchObject({ reason: 'timeout' });
-    expect(Date.now() - started).toBeLessThan(5_300);
-  }, 10_000);
+    expect(performance.now() - started).toBeLessThan(BUDGET_MS + BUSY_MS);
+  });
 
   it('a value that is refused is not offered to the second', async () => {
     await first.misbehave('unprocessable');
@@ -98,17 +102,9 @@ describe('with two servers', () => {
     await until(() => gateway.initialized);
     await first.misbehave('hang');
     await sleep(6_500);
-    const started = Date.now();
+    const started = performance.now();
     await gateway.readFlowRun(randomUUID());
-    expect(Date.now() - started).toBeLessThan(500);
+    expect(performance.now() - started).toBeLessThan(1_000);
     expect(gateway.initialized).toBe(true);
   }, 30_000);
 });
-
-async function until(condition: () => boolean): Promise<void> {
-  const end = Date.now() + 15_000;
-  while (!condition()) {
-    if (Date.now() > end) throw new Error('did not come true within 15 s');
-    await sleep(10);
-  }
-}

@@ -30,7 +30,7 @@ export function eventFamilies({ events }: SluiceStatistics, isOn: boolean): Fami
     ),
     gauge(
       'sluice_events_given_up',
-      'Events kept that the webhook did not take within a day.',
+      'Events given up in the last day: the webhook had not taken them within a day.',
       isOn ? events.givenUp : null,
     ),
   ];

@@ -24,3 +24,8 @@ export const POLICY = {
   rescue: { unknown: 'rescue', unfit: 'rescue', adds: false, syncs: false, stops: false, alters: true },
   fail: { unknown: 'report', unfit: 'refuse', adds: false, syncs: false, stops: true, alters: false },
 } as const satisfies Record<OnSchemaChange, Policy>;
+
+/** What readers do; while no column is known yet, every one is new. */
+export function readingBy(policy: Policy, initial: boolean): Pick<Policy, 'unknown' | 'unfit'> {
+  return initial ? POLICY.append_new_columns : policy;
+}

@@ -11,9 +11,6 @@ const AT_ONCE = 10;
 /** Seconds before the second attempt; each further pause is twice as long, an hour at most, a quarter more or less by chance. */
 const FIRST_PAUSE = 5;
 const LONGEST_PAUSE = 3_600;
-/** How long events can be looked up, whether they were delivered or not. */
-const KEPT_SECONDS = 30 * 86_400;
-const A_FEW_OLD = 500;
 
 /**
  * The next attempt is written before this one is made: whoever dies meanwhile has only delayed it, and two processes never make the same one.
@@ -31,10 +28,6 @@ RETURNING id, kind, ingestion_id, message, facts, created_at, attempts`;
 
 const DELIVERED = `UPDATE sluice_control.event SET delivered_at = now(), last_error = NULL WHERE id = $1`;
 const FAILED = `UPDATE sluice_control.event SET last_error = $2 WHERE id = $1 AND delivered_at IS NULL`;
-
-const REMOVE_OLD = `
-DELETE FROM sluice_control.event WHERE id IN (
-  SELECT id FROM sluice_control.event WHERE created_at < now() - make_interval(secs => $1) ORDER BY created_at, id LIMIT $2)`;
 
 interface Due {
   id: string;
@@ -70,10 +63,9 @@ export class EventDelivery implements ReconcilerStep, OnModuleDestroy {
   }
 
   /** Begins a delivery, unless one is still under way. */
-  async run(): Promise<string[]> {
-    await this.dataSource.query(REMOVE_OLD, [KEPT_SECONDS, A_FEW_OLD]);
+  run(): Promise<string[]> {
     if (this.isOn && !this.stop.signal.aborted) this.begin();
-    return [];
+    return Promise.resolve([]);
   }
 
   /** Until what is under way has ended. */

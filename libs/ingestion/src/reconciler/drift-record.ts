@@ -1,7 +1,7 @@
-import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { rowsOf, type SqlRunner } from '@sluice/database';
 import { DataSource } from 'typeorm';
+import { Events } from '../events/events';
 import type { Alarm } from './alarm';
 import { type Comparison, LISTED } from './comparison';
 import { type Drift, type DriftKind, REPAIRED } from './drift';
@@ -27,7 +27,10 @@ const SINCE = `SELECT alarm_since FROM sluice_control.installation WHERE alarm I
 /** What of a comparison is to be acted on, kept for the steps that do it a few at a time. */
 @Injectable()
 export class DriftRecord {
-  constructor(private readonly dataSource: DataSource) {}
+  constructor(
+    private readonly dataSource: DataSource,
+    private readonly events: Events,
+  ) {}
 
   /** Orphans that a person has condemned. */
   async forced(): Promise<Set<string>> {
@@ -45,7 +48,7 @@ export class DriftRecord {
   keep({ drifts, isWhole, alarm }: Comparison, force: boolean): Promise<string[]> {
     const overruled = force && alarm?.reason === 'many_removals';
     return this.dataSource.transaction(async (tx) => {
-      const news = await keepAlarm(tx, overruled ? null : alarm);
+      const news = await this.keepAlarm(tx, overruled ? null : alarm);
       await suspect(
         tx,
         drifts.filter(({ kind }) => REPAIRED.has(kind)),
@@ -53,6 +56,21 @@ export class DriftRecord {
       if (!alarm || overruled) await suspect(tx, of(drifts, 'unscheduled'));
       return [...news, ...(await keepOrphans(tx, of(drifts, 'orphan'), { force, isWhole }))];
     });
+  }
+
+  /** Told once, when it begins. */
+  private async keepAlarm(tx: SqlRunner, alarm: Alarm | null): Promise<string[]> {
+    if (!alarm) {
+      await tx.query(LOWER);
+      return [];
+    }
+    const { reason, deployments, message } = alarm;
+    if ((await rowsOf(tx, RAISE, [message])).length === 0) {
+      await tx.query(KEEP, [message]);
+      return [];
+    }
+    await this.events.record(tx, { kind: 'drift_alarm', ingestionId: null, message, facts: { reason, deployments } });
+    return [message];
   }
 }
 
@@ -72,25 +90,6 @@ async function keepOrphans(
   return rows
     .filter((row) => row.is_new)
     .map((row) => `Found a deployment without an ingestion, ingestion-${row.ingestion_id}`);
-}
-
-/** Told once, when it begins. */
-async function keepAlarm(tx: SqlRunner, alarm: Alarm | null): Promise<string[]> {
-  if (!alarm) {
-    await tx.query(LOWER);
-    return [];
-  }
-  if ((await rowsOf(tx, RAISE, [alarm.message])).length === 0) {
-    await tx.query(KEEP, [alarm.message]);
-    return [];
-  }
-  await recordAlarm(tx, alarm);
-  return [alarm.message];
-}
-
-async function recordAlarm(tx: SqlRunner, { reason, deployments, message }: Alarm): Promise<void> {
-  const sql = `INSERT INTO sluice_control.event (id, kind, message, facts) VALUES ($1, 'drift_alarm', $2, $3)`;
-  await tx.query(sql, [randomUUID(), message, JSON.stringify({ reason, deployments })]);
 }
 
 function of(drifts: readonly Drift[], kind: DriftKind): Drift[] {

@@ -1,10 +1,11 @@
 import { Injectable } from '@nestjs/common';
+import { counted } from '@sluice/kernel';
 import { rowsOf } from '@sluice/database';
 import { DataSource } from 'typeorm';
 import type { ReconcilerStep } from './step';
 
 const PER_PASS = 1_000;
-/** How long a delivered event can still be looked up. */
+/** How long an event can be looked up, whether it was delivered or not. */
 const EVENT_DAYS = 30;
 
 const KEYS = `
@@ -15,7 +16,7 @@ RETURNING key`;
 
 const EVENTS = `
 DELETE FROM sluice_control.event WHERE id IN (
-  SELECT id FROM sluice_control.event WHERE delivered_at < now() - make_interval(days => $2) LIMIT $1)
+  SELECT id FROM sluice_control.event WHERE created_at < now() - make_interval(days => $2) ORDER BY created_at, id LIMIT $1)
 RETURNING id`;
 
 /** Rows whose time is over. */
@@ -29,8 +30,8 @@ export class Housekeeping implements ReconcilerStep {
     const keys = await rowsOf(this.dataSource, KEYS, [PER_PASS]);
     const events = await rowsOf(this.dataSource, EVENTS, [PER_PASS, EVENT_DAYS]);
     return [
-      ...(keys.length > 0 ? [`Forgot ${keys.length} expired idempotency keys`] : []),
-      ...(events.length > 0 ? [`Forgot ${events.length} events delivered more than ${EVENT_DAYS} days ago`] : []),
+      ...(keys.length > 0 ? [`Forgot ${counted(keys.length, 'expired idempotency key')}`] : []),
+      ...(events.length > 0 ? [`Forgot ${counted(events.length, 'event')} of more than ${EVENT_DAYS} days ago`] : []),
     ];
   }
 }

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { LedgerEntry } from '@sluice/connectors';
-import { Clock } from '@sluice/kernel';
+import { Clock, counted } from '@sluice/kernel';
 import { rowsOf } from '@sluice/database';
 import { DataSource } from 'typeorm';
 import { LoadedData } from '../loaded-data';
@@ -60,7 +60,7 @@ export class StaleMirrors implements ReconcilerStep {
     for (const run of runs) {
       const { files, isWhole } = await this.bringUp(run.ingestion_id);
       if (files > 0)
-        done.push(`Found ${files} files of interrupted runs of ingestion ${run.ingestion_id} in the ledger`);
+        done.push(`Found ${counted(files, 'file')} of interrupted runs of ingestion ${run.ingestion_id} in the ledger`);
       if (!isWhole) break;
       this.after = { endedAt: run.ended_at, id: run.id };
     }

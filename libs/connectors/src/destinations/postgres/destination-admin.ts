@@ -1,6 +1,6 @@
 import type { Client } from 'pg';
 import type { Secret } from '@sluice/kernel';
-import type { LoadErrorType } from '../../errors';
+import type { Rejection } from '../../formats/format-reader';
 import type { LedgerEntry, TableName } from '../destination';
 import { connect, transaction } from './connect';
 import { ledgerSince } from './ledger';
@@ -22,7 +22,7 @@ const ANSWER_MS = 6_000;
 const FORGET_MS = 60_000;
 
 /** A row that was left out of a file which is in. */
-export interface RejectedRow {
+export interface RejectedRow extends Rejection {
   /** Its place in the pages. */
   id: string;
   loadId: string;
@@ -30,12 +30,6 @@ export interface RejectedRow {
   path: string;
   /** Of a zip archive: the file within it. */
   member: string | null;
-  record: number;
-  line: number | null;
-  column: string | null;
-  type: LoadErrorType;
-  reason: string;
-  raw: string;
 }
 
 export interface RejectedRowsQuery {
