@@ -1,6 +1,12 @@
 import { ControlTables1764000000000 } from './1764000000000-control-tables';
 import { AnyShape1765000000000 } from './1765000000000-any-shape';
 import { UnderFaults1766000000000 } from './1766000000000-under-faults';
+import { RunsByTick1769000000000 } from './1769000000000-runs-by-tick';
 
 /** In the order they run. A migration that has been released is never changed: the next one goes forward. */
-export const MIGRATIONS = [ControlTables1764000000000, AnyShape1765000000000, UnderFaults1766000000000] as const;
+export const MIGRATIONS = [
+  ControlTables1764000000000,
+  AnyShape1765000000000,
+  UnderFaults1766000000000,
+  RunsByTick1769000000000,
+] as const;
