@@ -154,6 +154,7 @@ CREATE TABLE sluice_control.run (
 CREATE INDEX run_active ON sluice_control.run USING btree (ingestion_id, created_at) WHERE (status = ANY (ARRAY['queued'::text, 'running'::text]));
 CREATE UNIQUE INDEX run_active_of_flow_run ON sluice_control.run USING btree (flow_run_id) WHERE (status = ANY (ARRAY['queued'::text, 'running'::text]));
 CREATE INDEX run_broken_off ON sluice_control.run USING btree (ended_at, id) WHERE (status = ANY (ARRAY['failed'::text, 'cancelled'::text, 'crashed'::text]));
+CREATE INDEX run_by_tick ON sluice_control.run USING btree (ingestion_id, planned_at) WHERE (trigger = 'scheduled'::text);
 CREATE INDEX run_newest ON sluice_control.run USING btree (ingestion_id, created_at DESC, id DESC);
 CREATE UNIQUE INDEX run_next ON sluice_control.run USING btree (ingestion_id) WHERE ((status = 'queued'::text) AND (place = 'next'::text));
 CREATE INDEX run_of_flow_run ON sluice_control.run USING btree (flow_run_id, created_at DESC);

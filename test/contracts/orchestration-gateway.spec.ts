@@ -275,6 +275,23 @@ const contract = (start: () => Promise<Prefect>) => () => {
       await runner.close();
     });
 
+    it('that somebody gave retries ends as failed all the same, by its process or for it', async () => {
+      const { request } = await trigger();
+      const retried = async () => {
+        const body = { parameters: { ingestion_id: request.ingestionId }, empirical_policy: { retries: 3 } };
+        const { json } = await call('POST', `/deployments/${request.deploymentId}/create_flow_run`, body);
+        await propose(String(json['id']), 'RUNNING');
+        return String(json['id']);
+      };
+      const told = await retried();
+      await expect(session(told).finish('failed', 'No file could be read.')).resolves.toBe('failed');
+      await expect(gateway.readFlowRun(told)).resolves.toMatchObject({
+        phase: 'failed',
+        message: 'No file could be read.',
+      });
+      await expect(gateway.endFlowRun(await retried(), 'failed', 'x')).resolves.toBe('failed');
+    });
+
     it.each(['CANCELLED', 'COMPLETED', 'CRASHED'])('that is already %s does not start', async (type) => {
       const { flowRunId } = await trigger();
       await propose(flowRunId, type);
@@ -485,6 +502,16 @@ const contract = (start: () => Promise<Prefect>) => () => {
       const answers = [];
       for (const type of types) answers.push(await propose(flowRunId, type));
       expect(answers.at(-1)).toMatchObject({ verdict, now });
+    });
+
+    it('makes FAILED an AwaitingRetry where there are retries, and takes it the second time', async () => {
+      const { request } = await trigger();
+      const body = { parameters: {}, empirical_policy: { retries: 3 } };
+      const { json } = await call('POST', `/deployments/${request.deploymentId}/create_flow_run`, body);
+      const id = String(json['id']);
+      await propose(id, 'RUNNING');
+      await expect(propose(id, 'FAILED')).resolves.toMatchObject({ verdict: 'REJECT', now: 'SCHEDULED' });
+      await expect(propose(id, 'FAILED')).resolves.toMatchObject({ verdict: 'ACCEPT', now: 'FAILED' });
     });
 
     it('tells a flow run that starts before its time to wait', async () => {

@@ -118,6 +118,7 @@ describe('a control database that is away for a moment', () => {
     let now = 0;
     const clock = {
       now: () => new Date(now),
+      elapsed: () => now,
       sleep: (ms: number) => {
         now += ms;
         return Promise.resolve();

@@ -20,8 +20,13 @@ afterAll(() => plane.close());
 
 class LateClock extends SystemClock {
   late = 0;
+  /** What somebody set the time of day by. */
+  set = 0;
   override now() {
-    return new Date(Date.now() + this.late);
+    return new Date(Date.now() + this.late + this.set);
+  }
+  override elapsed() {
+    return super.elapsed() + this.late;
   }
 }
 
@@ -130,6 +135,17 @@ describe('a run whose process is gone', () => {
     clock.late = 15_100;
     expect(await step.run()).toEqual([expect.stringMatching(`^Ended run ${run_id} as crashed: `)]);
     expect((await plane.runs.getRun(run_id)).status).toBe('crashed');
+  });
+
+  it('is ended in time also when the time of day is set back by an hour', async () => {
+    const { clock, step } = lostRuns();
+    const { run_id, flow_run_id } = await plane.ingestions.triggerManualRun((await scheduled()).id);
+    await begun(run_id);
+    enterState(flowRun(flow_run_id), newState('CRASHED'));
+    await step.run();
+    clock.set = -3_600_000;
+    clock.late = 15_100;
+    expect(await step.run()).toEqual([expect.stringMatching(`^Ended run ${run_id} as crashed: `)]);
   });
 
   it('keeps what its process said within the grace', async () => {

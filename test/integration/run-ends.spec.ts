@@ -39,6 +39,9 @@ class PassingClock extends SystemClock {
   override now() {
     return new Date(Date.now() + this.passed);
   }
+  override elapsed() {
+    return super.elapsed() + this.passed;
+  }
 }
 
 interface Step {

@@ -18,6 +18,9 @@ class LateClock extends SystemClock {
   override now() {
     return new Date(Date.now() + this.late);
   }
+  override elapsed() {
+    return super.elapsed() + this.late;
+  }
 }
 
 let plane: Plane;

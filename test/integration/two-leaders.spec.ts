@@ -62,7 +62,11 @@ async function leaders(): Promise<string[]> {
 /** As soon as its probe has reached Prefect. */
 async function create({ url }: Replica): Promise<string> {
   await until(() => isInitialized(url), 20_000);
-  const body = { name: 'trips', source: { type: 'file', path: 'data' }, destination: { table: 'trips' } };
+  const body = {
+    name: `trips ${randomUUID()}`,
+    source: { type: 'file', path: 'data' },
+    destination: { table: 'trips' },
+  };
   const answer = await fetch(`${url}/api/v1/ingestions`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
@@ -99,5 +103,22 @@ describe('two processes of the API', () => {
     process.stderr.write(`leadership went over ${Date.now() - died} ms after kill -9\n`);
     expect(await leaders()).toEqual([heir.user]);
     await expectMending(id);
+  }, 300_000);
+
+  it('hand over also when the leader is frozen, and it does not lead when it wakes up', async () => {
+    replicas.push(await startReplica());
+    await until(async () => (await leaders()).length === 1, 20_000);
+    const [leader] = await leaders();
+    const frozen = replicas.find(({ user }) => user === leader)!;
+    frozen.process.kill('SIGSTOP');
+    const since = Date.now();
+    try {
+      await until(async () => !(await leaders()).includes(frozen.user) && (await leaders()).length === 1, 60_000);
+      process.stderr.write(`leadership went over ${Date.now() - since} ms after SIGSTOP\n`);
+    } finally {
+      frozen.process.kill('SIGCONT');
+    }
+    await expectMending(await create(frozen));
+    expect(await leaders()).not.toContain(frozen.user);
   }, 300_000);
 });

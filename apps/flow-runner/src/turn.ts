@@ -80,14 +80,14 @@ export class RunTurn {
   }
 
   private async wait(waiter: Waiter): Promise<Taken> {
-    const since = this.clock.now().getTime();
+    const since = this.clock.elapsed();
     for (;;) {
       if (waiter.signal.aborted) return this.stopped(waiter);
       const turn = await this.queue.look(waiter.runId);
       if (turn?.status !== 'queued') return ended(turn);
       const taken = await this.step(waiter, turn);
       if (taken !== null && taken !== UNKNOWN) return taken;
-      const waited = this.clock.now().getTime() - since;
+      const waited = this.clock.elapsed() - since;
       if (waited > patience(turn)) return taken === UNKNOWN ? this.unasked(waiter, turn) : this.giveBack(waiter, turn);
       await this.clock.sleep(LOOK_MS, waiter.signal).catch(() => undefined);
     }

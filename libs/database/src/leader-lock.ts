@@ -4,12 +4,18 @@ import { Client } from 'pg';
 const NOTICE_SOON = `
 SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 2; SET tcp_keepalives_count = 3; SET tcp_user_timeout = 15000`;
 
+/** One that is frozen answers the server's keep-alives, since its machine does that: it is known by asking nothing. Living ones ask much more often. */
+const FROZEN_MS = 30_000;
+const ASKS_EVERY_MS = 5_000;
+
 /**
  * Leadership by a session advisory lock on a connection of its own: whoever holds it leads, and it is free again as soon as
- * that process or its connection is gone.
+ * that process or its connection is gone, or the process has stood still for half a minute. One that wakes up after that finds it does not lead any
+ * more with its next `hold`; what it was just doing it goes on with, so whatever a leader does must bear being done twice.
  */
 export class LeaderLock {
   private client: Client | undefined;
+  private asked: Promise<unknown> = Promise.resolve();
 
   constructor(
     private readonly url: string,
@@ -25,9 +31,23 @@ export class LeaderLock {
       await client.end().catch(() => undefined);
       throw error;
     });
-    if (held) this.client = client;
+    if (held) this.keep(client);
     else await client.end();
     return held;
+  }
+
+  /** Signs of life, however long the holder is busy with other things. */
+  private keep(client: Client): void {
+    this.client = client;
+    const signs = setInterval(() => void this.ask(client).catch(() => undefined), ASKS_EVERY_MS).unref();
+    client.once('end', () => clearInterval(signs));
+  }
+
+  /** A connection takes one question after the other. */
+  private ask(client: Client): Promise<unknown> {
+    const answer = this.asked.then(() => client.query('SELECT 1'));
+    this.asked = answer.catch(() => undefined);
+    return answer;
   }
 
   async release(): Promise<void> {
@@ -38,7 +58,7 @@ export class LeaderLock {
 
   private async stillHolds(client: Client): Promise<boolean> {
     try {
-      await client.query('SELECT 1');
+      await this.ask(client);
       return true;
     } catch {
       await this.release();
@@ -64,6 +84,7 @@ export class LeaderLock {
 
 async function tryLock(client: Client, key: number): Promise<boolean> {
   await client.query(NOTICE_SOON);
+  await client.query(`SET idle_session_timeout = ${FROZEN_MS}`);
   const { rows } = await client.query<{ held: boolean }>('SELECT pg_try_advisory_lock($1) AS held', [key]);
   return rows[0]?.held === true;
 }

@@ -17,12 +17,12 @@ export async function patiently<T>(
   call: (again: boolean) => Promise<T>,
   patienceMs = PATIENCE_MS,
 ): Promise<T> {
-  const until = clock.now().getTime() + patienceMs;
+  const until = clock.elapsed() + patienceMs;
   for (let pause = FIRST_PAUSE_MS, again = false; ; pause = Math.min(2 * pause, LONGEST_PAUSE_MS), again = true) {
     try {
       return await answered(call(again));
     } catch (error) {
-      if (!isOutage(error) || clock.now().getTime() + pause >= until) throw error;
+      if (!isOutage(error) || clock.elapsed() + pause >= until) throw error;
       await clock.sleep(pause);
     }
   }

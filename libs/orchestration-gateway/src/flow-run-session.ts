@@ -3,7 +3,7 @@ import { FlowRuns, dueTicks } from './api/flow-runs';
 import type { PrefectClient } from './prefect/client';
 import { unavailable } from './prefect/failures';
 import * as routes from './prefect/routes';
-import { AWAITING, PHASE_OF, STATE_OF, UNENDED, flowRunOf } from './prefect/words';
+import { AWAITING, PHASE_OF, STATE_OF, UNENDED, flowRunOf, insteadOf } from './prefect/words';
 import { Artifacts } from './runner/artifacts';
 import { LogQueue } from './runner/log-queue';
 import { Proposals, type Answered } from './runner/proposals';
@@ -93,11 +93,15 @@ export class FlowRunSession {
     await this.#proposals.patiently(cancel, START_PATIENCE_MS);
   }
 
-  /** Proposes the terminal state; `message` is a sentence for a person. When CANCELLING refuses it, CANCELLED is proposed instead. Returns the phase Prefect holds now. */
+  /**
+   * Proposes the terminal state; `message` is a sentence for a person. What Prefect makes of it where somebody cancels or gave retries is answered
+   * with `insteadOf`. Returns the phase Prefect holds now.
+   */
   async finish(outcome: FlowRunOutcome, message: string): Promise<FlowRunPhase> {
     const answered = await this.#proposals.propose({ ...STATE_OF[outcome], message }, END_PATIENCE_MS);
-    if (answered.accepted || answered.state?.type !== 'CANCELLING') return phaseIn(answered);
-    return phaseIn(await this.#proposals.propose({ ...STATE_OF.cancelled, message }, END_PATIENCE_MS));
+    const instead = answered.accepted ? null : insteadOf(outcome, answered.state?.type);
+    if (!instead) return phaseIn(answered);
+    return phaseIn(await this.#proposals.propose({ ...STATE_OF[instead], message }, END_PATIENCE_MS));
   }
 
   /** Queues a line; lines go to Prefect in batches each second and with `flush`. Never throws: a log that cannot be sent is dropped and counted. */

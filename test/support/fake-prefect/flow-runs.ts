@@ -9,6 +9,7 @@ const creation = z.object({
   idempotency_key: z.string().nullish(),
   parameters: z.record(z.string(), z.unknown()).default({}),
   tags: z.array(z.string()).default([]),
+  empirical_policy: z.object({ retries: z.number().nullish() }).default({}),
 });
 
 /** The idempotency key is unique per flow; a repeated one answers 200 with the old run. */
@@ -21,6 +22,7 @@ export function createFlowRun(store: FakeStore, deploymentId: string, body: unkn
   const run = newRun(deployment, new Date(), wanted.tags);
   run.idempotency_key = key;
   run.parameters = { ...run.parameters, ...wanted.parameters };
+  run.retries_left = wanted.empirical_policy.retries ?? 0;
   store.flowRuns.push(run);
   return { status: 201, body: run };
 }

@@ -88,4 +88,12 @@ const RULES: readonly Rule[] = [
     if (seconds <= 0) return null;
     return { status: 'WAIT', state: run.state, details: { type: 'wait_details', delay_seconds: seconds } };
   },
+  function retried(run, proposed) {
+    const left = run.retries_left ?? 0;
+    if (run.state_type !== 'RUNNING' || proposed.type !== 'FAILED' || left === 0) return null;
+    run.retries_left = left - 1;
+    const state_details = { transition_id: null, scheduled_time: new Date().toISOString() };
+    enterState(run, newState('SCHEDULED', { name: 'AwaitingRetry', state_details }));
+    return rejected(run.state, 'Retrying');
+  },
 ];

@@ -49,6 +49,8 @@ export interface FakeFlowRun {
   work_pool_name: string | null;
   expected_start_time: string;
   end_time: string | null;
+  /** Of its `empirical_policy`; absent: none. */
+  retries_left?: number;
   state_type: StateType;
   state_name: string;
   state: FakeState;

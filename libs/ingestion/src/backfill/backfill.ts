@@ -93,8 +93,8 @@ export class Backfill {
 
   /** Those that somebody else was working on, until a dead process's claims have expired. */
   private async takeBusy(work: BackfillRun): Promise<void> {
-    const end = this.clock.now().getTime() + BUSY_PATIENCE_MS;
-    while (work.busy.length > 0 && !work.isStopped && this.clock.now().getTime() < end) {
+    const end = this.clock.elapsed() + BUSY_PATIENCE_MS;
+    while (work.busy.length > 0 && !work.isStopped && this.clock.elapsed() < end) {
       await this.clock.sleep(BUSY_PAUSE_MS, work.options.signal).catch(() => undefined);
       await this.takeAll(work, work.busy.splice(0));
     }

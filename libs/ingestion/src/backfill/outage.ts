@@ -31,7 +31,7 @@ export class Outage {
   }
 
   private isTooLong(): boolean {
-    const now = this.clock.now().getTime();
+    const now = this.clock.elapsed();
     this.began ??= now;
     return now - this.began >= this.patienceMs;
   }

@@ -45,11 +45,11 @@ export class BrokenTicks implements ReconcilerStep {
 
   async run(): Promise<string[]> {
     if (!this.gateway.initialized) return [];
-    const now = this.clock.now();
-    const broken = await this.unknown(await this.gateway.brokenTicks(new Date(now.getTime() - LOOK_BACK_MS)));
+    const since = new Date(this.clock.now().getTime() - LOOK_BACK_MS);
+    const broken = await this.unknown(await this.gateway.brokenTicks(since));
     const ages = this.sightings.look(
       broken.map(({ id, phase }) => [id, phase] as const),
-      now.getTime(),
+      this.clock.elapsed(),
     );
     const due = broken.filter(({ id }) => (ages.get(id) ?? 0) >= GRACE_MS);
     const done: string[] = [];

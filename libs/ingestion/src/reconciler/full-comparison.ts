@@ -11,7 +11,7 @@ export class FullComparison implements ReconcilerStep {
   readonly name = 'comparison';
   private readonly everyMs: number;
   /** In memory: whoever leads next compares at once. */
-  private due = 0;
+  private due = -Infinity;
 
   constructor(
     @Inject(CONFIG) config: Config,
@@ -24,9 +24,9 @@ export class FullComparison implements ReconcilerStep {
   }
 
   async run(): Promise<string[]> {
-    if (!this.gateway.initialized || this.clock.now().getTime() < this.due) return [];
+    if (!this.gateway.initialized || this.clock.elapsed() < this.due) return [];
     const news = await this.record.keep(await this.comparison.run(await this.record.forced()), false);
-    this.due = this.clock.now().getTime() + this.everyMs;
+    this.due = this.clock.elapsed() + this.everyMs;
     return news;
   }
 }

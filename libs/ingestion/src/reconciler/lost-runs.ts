@@ -60,7 +60,7 @@ export class LostRuns implements ReconcilerStep {
 
   /** The longest seen first; who is not seen ended any more is forgotten. */
   private overdue(ended: readonly Lost[]): Lost[] {
-    const now = this.clock.now().getTime();
+    const now = this.clock.elapsed();
     this.seenEnded = new Map(ended.map(({ id }) => [id, this.seenEnded.get(id) ?? now]));
     const since = ({ id }: Lost) => this.seenEnded.get(id) ?? now;
     return ended.filter((run) => run.silent && now - since(run) >= GRACE_MS).sort((a, b) => since(a) - since(b));

@@ -54,7 +54,7 @@ export class OrphanedFlowRuns implements ReconcilerStep {
     const claimed = await this.gateway.claimedFlowRuns();
     const ages = this.sightings.look(
       claimed.map(({ id, phase }) => [id, phase] as const),
-      this.clock.now().getTime(),
+      this.clock.elapsed(),
     );
     const old = claimed.filter(({ id }) => (ages.get(id) ?? 0) >= this.config.SLUICE_START_SECONDS * 1000);
     return old.length === 0 ? [] : this.endAmong(old);

@@ -47,7 +47,7 @@ export class SilentRuns implements ReconcilerStep {
     const late = await rowsOf<LateRun>(this.dataSource, LATE, [LATE_SECONDS, CANCEL_SECONDS]);
     const silence = this.sightings.look(
       late.map(({ id, heartbeat_at }) => [id, heartbeat_at.toISOString()] as const),
-      this.clock.now().getTime(),
+      this.clock.elapsed(),
     );
     const gone = late.filter(
       ({ id, overdue }) => (silence.get(id) ?? 0) >= (overdue ? GONE_WHEN_CANCELLED_MS : GONE_MS),

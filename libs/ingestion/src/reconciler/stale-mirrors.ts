@@ -36,7 +36,7 @@ interface BrokenOff {
 @Injectable()
 export class StaleMirrors implements ReconcilerStep {
   readonly name = 'mirrors';
-  private due = 0;
+  private due = -Infinity;
   /** Up to which run all is well. */
   private after: { endedAt: string | null; id: string } = { endedAt: null, id: FIRST_ID };
 
@@ -48,7 +48,7 @@ export class StaleMirrors implements ReconcilerStep {
   ) {}
 
   async run(): Promise<string[]> {
-    const now = this.clock.now().getTime();
+    const now = this.clock.elapsed();
     if (now < this.due) return [];
     this.due = now + EVERY_MS;
     const done: string[] = [];

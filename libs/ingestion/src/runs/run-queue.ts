@@ -179,10 +179,13 @@ WITH owner AS (${OWNER}), ended AS (
 ), total AS (${ADD_TO_TOTALS})
 UPDATE sluice_control.ingestion SET superseded = superseded + (SELECT count(*) FROM ended) WHERE id IN (SELECT ingestion_id FROM ended)`;
 
+/** In an order, so that the index by tick is taken: mostly there is none, and all runs of the ingestion would be read to find that out. */
 const LATER = `
-SELECT 1 FROM sluice_control.run mine JOIN sluice_control.run o USING (ingestion_id)
-WHERE mine.id = $1 AND o.trigger = 'scheduled' AND o.planned_at > mine.planned_at
-  AND (o.status IN ('queued', 'running') OR o.started_at IS NOT NULL) LIMIT 1`;
+SELECT 1 FROM sluice_control.run o
+WHERE o.ingestion_id = (SELECT ingestion_id FROM sluice_control.run WHERE id = $1) AND o.trigger = 'scheduled'
+  AND o.planned_at > (SELECT planned_at FROM sluice_control.run WHERE id = $1)
+  AND (o.status IN ('queued', 'running') OR o.started_at IS NOT NULL)
+ORDER BY o.planned_at DESC LIMIT 1`;
 
 const OTHER = `
 SELECT 1 FROM sluice_control.run mine JOIN sluice_control.run o USING (ingestion_id)

@@ -6,7 +6,7 @@ import type { PrefectClient } from '../prefect/client';
 import { unavailable } from '../prefect/failures';
 import * as routes from '../prefect/routes';
 import type { FlowRunFilter, StateType } from '../prefect/wire';
-import { PHASE_OF, STATE_OF, flowRunOf, levelOf } from '../prefect/words';
+import { PHASE_OF, STATE_OF, flowRunOf, insteadOf, levelOf } from '../prefect/words';
 import type { FlowRun, FlowRunOutcome, FlowRunRequest, LogLine } from '../types';
 
 const MAX_LINES = 200;
@@ -114,12 +114,11 @@ export class FlowRuns {
     const budget = this.prefect.budget();
     const known = await this.prefect.find(routes.readFlowRun(id), budget);
     if (!known || ENDED.has(known.state.type)) return known && PHASE_OF[known.state.type];
-    const wanted = known.state.type === 'CANCELLING' ? STATE_OF.cancelled : STATE_OF[outcome];
-    const propose = ({ type, name }: (typeof STATE_OF)[FlowRunOutcome]) =>
-      this.prefect.find(routes.setState(id, { type, name, message, ...transition() }), budget);
-    const verdict = await propose(wanted);
-    const refusedBy = verdict?.status === 'ACCEPT' ? null : verdict?.state?.type;
-    const last = refusedBy === 'CANCELLING' ? await propose(STATE_OF.cancelled) : verdict;
+    const propose = (as: FlowRunOutcome) =>
+      this.prefect.find(routes.setState(id, { ...STATE_OF[as], message, ...transition() }), budget);
+    const verdict = await propose(known.state.type === 'CANCELLING' ? 'cancelled' : outcome);
+    const instead = verdict?.status === 'ACCEPT' ? null : insteadOf(outcome, verdict?.state?.type);
+    const last = instead ? await propose(instead) : verdict;
     return last?.state ? PHASE_OF[last.state.type] : null;
   }
 

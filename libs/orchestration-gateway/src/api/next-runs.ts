@@ -15,7 +15,7 @@ const REMEMBERED = 20_000;
 
 interface Answer {
   time: Date | null;
-  /** Epoch ms. */
+  /** `Clock.elapsed`. */
   at: number;
 }
 
@@ -53,7 +53,11 @@ export class NextRuns {
   }
 
   get #now(): number {
-    return this.clock.now().getTime();
+    return this.clock.elapsed();
+  }
+
+  #isAhead(time: Date | null | undefined): time is Date {
+    return time != null && time > this.clock.now();
   }
 
   #ageOf(id: string): number {
@@ -61,13 +65,13 @@ export class NextRuns {
   }
 
   #mustWait(id: string): boolean {
-    const isPlanned = (this.#known.get(id)?.time?.getTime() ?? 0) > this.#now;
+    const isPlanned = this.#isAhead(this.#known.get(id)?.time);
     return this.#troubledSince === null && !(isPlanned && this.#ageOf(id) < GIVEN_MS);
   }
 
   #remembered(ids: readonly string[]): Map<string, Date> {
     const times = ids.map((id) => [id, this.#known.get(id)?.time] as const);
-    return new Map(times.filter((pair): pair is [string, Date] => (pair[1]?.getTime() ?? 0) > this.#now));
+    return new Map(times.filter((pair): pair is [string, Date] => this.#isAhead(pair[1])));
   }
 
   #ask(ids: readonly string[]): Promise<unknown> {

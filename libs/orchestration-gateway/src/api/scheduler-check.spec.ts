@@ -11,7 +11,10 @@ const DAY_MS = 86_400_000;
 
 class HandClock extends Clock {
   ms = Date.now();
-  override now = () => new Date(this.ms);
+  /** What somebody set the time of day by. */
+  set = 0;
+  override now = () => new Date(this.ms + this.set);
+  override elapsed = () => this.ms;
   override sleep = () => Promise.resolve();
 }
 
@@ -62,6 +65,13 @@ describe('watching the scheduler', () => {
     await expect(lookFor(45)).resolves.toBe('dead');
     fake.schedulerAlive = true;
     await expect(check.look()).resolves.toBe('alive');
+  });
+
+  it('finds it also when the time of day is set back by an hour', async () => {
+    await lookFor(60);
+    clock.set = -3_600_000;
+    fake.schedulerAlive = false;
+    await expect(lookFor(45)).resolves.toBe('dead');
   });
 
   it('does not call one dead that is up to 20 s late', async () => {

@@ -47,7 +47,7 @@ export class SchedulerCheck {
   }
 
   get #now(): number {
-    return this.clock.now().getTime();
+    return this.clock.elapsed();
   }
 
   async #look(): Promise<void> {

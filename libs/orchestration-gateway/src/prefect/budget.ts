@@ -14,11 +14,11 @@ export class Budget {
     /** Each request is sent once: who has a reader waiting gains nothing by trying again. */
     readonly isSingle = false,
   ) {
-    this.#endsAt = clock.now().getTime() + ms;
+    this.#endsAt = clock.elapsed() + ms;
   }
 
   /** Milliseconds left; 0 once it is over. */
   get left(): number {
-    return this.signal?.aborted ? 0 : Math.max(0, this.#endsAt - this.clock.now().getTime());
+    return this.signal?.aborted ? 0 : Math.max(0, this.#endsAt - this.clock.elapsed());
   }
 }

@@ -27,6 +27,16 @@ export const STATE_OF = {
   cancelled: { type: 'CANCELLED', name: 'Cancelled' },
 } as const satisfies Record<FlowRunOutcome, { type: StateType; name: string }>;
 
+/**
+ * What to propose when Prefect refused the outcome and holds `refusedBy`; `null`: nothing, it stands. What is being cancelled can only end as cancelled.
+ * `retries` (somebody gave the flow run some: ours have none) make the first FAILED an AwaitingRetry, which only the process that is about to end could
+ * take up; the second one is taken.
+ */
+export function insteadOf(outcome: FlowRunOutcome, refusedBy: StateType | undefined): FlowRunOutcome | null {
+  if (refusedBy === 'CANCELLING') return 'cancelled';
+  return refusedBy === 'SCHEDULED' ? outcome : null;
+}
+
 /** What a flow run is called that waits for its turn. */
 export const AWAITING = { type: 'SCHEDULED', name: 'AwaitingConcurrencySlot' } as const satisfies {
   type: StateType;

@@ -42,12 +42,12 @@ export class Proposals {
 
   /** Repeats a call while Prefect is unavailable, for `patienceMs`. */
   async patiently<T>(call: () => Promise<T>, patienceMs: number): Promise<T> {
-    const until = this.clock.now().getTime() + patienceMs;
+    const until = this.clock.elapsed() + patienceMs;
     for (;;) {
       try {
         return await call();
       } catch (error) {
-        if (!(error instanceof OrchestrationUnavailable) || this.clock.now().getTime() >= until) throw error;
+        if (!(error instanceof OrchestrationUnavailable) || this.clock.elapsed() >= until) throw error;
         await this.clock.sleep(AGAIN_MS);
       }
     }
