@@ -150,6 +150,29 @@ describe('a dialect', () => {
   });
 
   it.each([
+    ['everything is quoted', '"1","2.5","x"\n"4","5","y"\n'],
+    ['only rows further down are quoted', '1,2.5,x\n4,5,"y ""z"""\n'],
+    ['the first value holds a line end', '"a\nb",2.5,x\n"c",5,y\n'],
+    ['there is one column', '2024-01-01T10:00+02\n2024-01-02T10:00+02\n'],
+  ])('without a header keeps its first row where %s', async (_, content) => {
+    const { dialect, rows } = await inferred(content);
+    expect(dialect).toMatchObject({ delimiter: ',', header: false });
+    expect(rows).toHaveLength(2);
+  });
+
+  it('has a header whose quoted names are numbers, above numbers that are not quoted', async () => {
+    const { dialect, rows } = await inferred('"id","2020","2021"\n1,2,3\n4,5,6\n');
+    expect(dialect).toMatchObject({ delimiter: ',', header: true });
+    expect(rows[0]).toEqual({ id: '1', '2020': '2', '2021': '3' });
+  });
+
+  it('is told by a header whose first name holds a line end', async () => {
+    const { dialect, rows } = await inferred('"name\nof person";"age"\nx;1\ny;2\n');
+    expect(dialect).toMatchObject({ delimiter: ';', header: true });
+    expect(rows[1]).toEqual({ 'name\nof person': 'y', age: '2' });
+  });
+
+  it.each([
     ['utf-16le', 'utf16le'],
     ['utf-16be', 'utf16be'],
   ] as const)('in %s is found by its byte order mark', async (encoding, node) => {

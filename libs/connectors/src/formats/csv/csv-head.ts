@@ -3,6 +3,10 @@ import { join } from 'node:path';
 import type { CsvDialect, Encoding, FileInput } from '../format-reader';
 import { detectEncoding, openText } from '../text';
 import { afterSkipped } from './csv-header';
+import { splitLines } from './csv-lines';
+
+/** What a delimiter is looked for among. */
+export const CANDIDATES = [',', ';', '\t', '|'] as const;
 
 const HEAD_BYTES = 1024 * 1024;
 const LINES_BYTES = 64 * 1024;
@@ -29,7 +33,9 @@ export async function readHead(file: FileInput, given: Partial<CsvDialect>): Pro
   const whole = Buffer.concat(pieces);
   const from = afterSkipped(whole, given.skip ?? 0, length < HEAD_BYTES) ?? whole.length;
   const bytes = withoutCutLine(whole.subarray(from), HEAD_BYTES);
-  return { path: file.path, encoding, bytes, lines: linesOf(withoutCutLine(bytes, LINES_BYTES)) };
+  const text = withoutCutLine(bytes, LINES_BYTES).toString('latin1');
+  const delimiters = given.delimiter === undefined ? CANDIDATES : [given.delimiter];
+  return { path: file.path, encoding, bytes, lines: splitLines(text, given.quote ?? '"', delimiters) };
 }
 
 /** A line that the end of the head cuts says nothing, unless it is the only one, or very long. */
@@ -38,11 +44,6 @@ function withoutCutLine(bytes: Buffer, most: number): Buffer {
   const head = bytes.subarray(0, most);
   const end = Math.max(head.lastIndexOf(10), head.lastIndexOf(13));
   return end !== -1 && head.length - end < LONG_LINE ? head.subarray(0, end + 1) : head;
-}
-
-function linesOf(bytes: Buffer): string[] {
-  const lines = bytes.toString('latin1').split(/[\r\n]+/);
-  return lines.filter((line) => line !== '');
 }
 
 /** Shows a head to those who can only read files. */

@@ -31,7 +31,7 @@ export function readStart(bytes: Buffer, dialect: CsvDialect, last: boolean, lim
   const tokenizer = headerTokenizer(dialect, values, limits);
   tokenizer.line = dialect.skip + 1;
   const end = tokenizer.consume(bytes, last, false, top, 1);
-  if (tokenizer.records === 0 && !last) return null;
+  if (tokenizer.records === 0) return last ? { offset: bytes.length, line: tokenizer.line, names: [] } : null;
   if (!isStorable(bytes.subarray(top, end))) throw unstorable(bytes.subarray(top, end), dialect.skip + 1);
   const names = dialect.header ? headerNames(values, tokenizer.width) : positionNames(tokenizer.width);
   return dialect.header ? { offset: end, line: tokenizer.line, names } : { offset: top, line: dialect.skip + 1, names };

@@ -133,6 +133,15 @@ describe('a CSV file', () => {
     });
   });
 
+  it.each(['\n', '\r', '\r\n\r\n'])(
+    'of blank lines only (%j) has no rows, with a header or without',
+    async (content) => {
+      for (const header of [true, false])
+        for (const columns of [[], ['column1', 'column2']])
+          expect(await read(content, { columns, dialect: { header } })).toEqual([]);
+    },
+  );
+
   it('counts duplicate and empty header names by place', async () => {
     expect(await read('a,a,, a \n1,2,3,4\n', { columns: ['a', 'a_2', 'column3', 'a_3'] })).toEqual([
       ['1', '2', '3', '4'],

@@ -6,10 +6,10 @@ import type { CsvDialect, FileInput } from '../format-reader';
 import { type ReadingForms, readingForms } from '../inference';
 import { passOver } from '../text-pass';
 import { complete } from './csv-dialect';
-import { asFile, type CsvHead, LONG_LINE, readHead } from './csv-head';
+import { asFile, CANDIDATES, type CsvHead, LONG_LINE, readHead } from './csv-head';
+import { type LineValue, splitValues } from './csv-lines';
 
 const NONE = '(empty)';
-const CANDIDATES = [',', ';', '\t', '|'] as const;
 const BY_ENDING: Record<string, string> = { tsv: '\t', psv: '|' };
 /**
  * What DuckDB may not guess: lines to skip and comments (it would drop rows without a word) and a quote other than `"` (it would take the
@@ -53,10 +53,12 @@ async function sniffHead(duckDb: DuckDb, head: CsvHead, given: Partial<CsvDialec
   const first = lines[0] ?? '';
   const found = plausible(await ask(duckDb, head, given), first, forms);
   if (found !== null && first.includes(found.Delimiter))
-    return complete(given, { encoding, ...ofFinding(found, lines, forms, likely.nulls) });
+    return complete(given, { encoding, ...ofFinding(found, lines, forms, likely) });
   const delimiter = given.delimiter ?? likeliest(first, path, forms);
-  const header =
-    found !== null && found.Delimiter === delimiter ? found.HasHeader : looksLikeHeader(first, delimiter, forms);
+  const { header } =
+    found !== null && found.Delimiter === delimiter
+      ? ofFinding(found, lines, forms, likely)
+      : { header: looksLikeHeader(first, delimiter, forms) };
   return complete(given, { encoding, delimiter, header });
 }
 
@@ -64,12 +66,13 @@ function ofFinding(
   { Delimiter, Escape, HasHeader }: Finding,
   lines: readonly string[],
   forms: ReadingForms,
-  nulls: readonly string[],
-): Partial<CsvDialect> {
+  { quote, nulls }: Pick<CsvDialect, 'quote' | 'nulls'>,
+): Partial<CsvDialect> & { header: boolean } {
+  const rows = lines.map((line) => splitValues(line, quote, Delimiter));
   return {
     delimiter: Delimiter,
     ...(Escape === NONE ? {} : { escape: Escape }),
-    header: HasHeader && !beginsWithData(lines, Delimiter, forms, nulls),
+    header: HasHeader && !beginsWithData(rows, forms, nulls),
   };
 }
 
@@ -123,20 +126,16 @@ function looksLikeHeader(line: string, delimiter: string, forms: ReadingForms): 
 
 /**
  * DuckDB takes `1,2.5` above `4,5` for a header, since 5 is no decimal: the row would be lost. Where a column begins with a number (or a
- * date) and goes on with numbers (dates), the first line is data.
+ * date) and goes on with numbers (dates), the first line is data; a quoted one may be the name of a column whose numbers are not.
  */
-function beginsWithData(
-  lines: readonly string[],
-  delimiter: string,
-  forms: ReadingForms,
-  nulls: readonly string[],
-): boolean {
-  const [first = [], ...rest] = lines.map((line) => line.split(delimiter));
-  const even = rest.filter((row) => row.length === first.length && !row.some((value) => value.includes('"')));
-  return first.some((value, column) => {
-    const kind = kindOf(value, forms);
-    const below = even.map((row) => row[column] ?? '').filter((it) => it !== '' && !nulls.includes(it));
-    return kind !== null && below.length > 0 && below.every((it) => kindOf(it, forms) === kind);
+function beginsWithData(rows: readonly LineValue[][], forms: ReadingForms, nulls: readonly string[]): boolean {
+  const [first = [], ...rest] = rows;
+  const even = rest.filter((row) => row.length === first.length);
+  return first.some(({ text, quoted }, column) => {
+    const kind = kindOf(text, forms);
+    const below = even.flatMap((row) => row[column] ?? []).filter((it) => it.text !== '' && !nulls.includes(it.text));
+    const alike = below.length > 0 && below.every((it) => kindOf(it.text, forms) === kind);
+    return kind !== null && alike && (!quoted || below.some((it) => it.quoted));
   });
 }
 

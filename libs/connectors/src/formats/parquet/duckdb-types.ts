@@ -79,11 +79,15 @@ function anyItem(type: DuckDbType, list: string, leaf: (type: string, value: str
 }
 
 function overItems(list: string, condition: (item: string) => string | null): string | null {
-  // A name that the list itself does not use, for lambdas lie within lambdas.
-  const used = [...list.matchAll(/\bx+\b/g)].map(([name]) => name.length);
-  const item = 'x'.repeat(Math.max(0, ...used) + 1);
+  const item = unusedName(list);
   const inner = condition(item);
   return inner === null ? null : `len(list_filter(${list}, lambda ${item}: coalesce(${inner}, false))) > 0`;
+}
+
+/** A name for the items of a list that the list itself does not use, for lambdas lie within lambdas. */
+export function unusedName(list: string): string {
+  const used = [...list.matchAll(/\bx+\b/g)].map(([name]) => name.length);
+  return 'x'.repeat(Math.max(0, ...used) + 1);
 }
 
 function either(conditions: readonly (string | null)[]): string | null {

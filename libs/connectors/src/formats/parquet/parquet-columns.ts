@@ -3,6 +3,7 @@ import { keptFraction } from '../../copy/column-encoder';
 import type { ColumnType, LoadColumn } from '../../column';
 import { quoted } from '../../duckdb';
 import type { InferredColumn } from '../format-reader';
+import { decimalText, hasNoWholeDigit, nestedJson, scalarJson } from './exact-json';
 import { anyKeyTwice, anyWithin } from './duckdb-types';
 import { vectorTypeOf } from './vector-types';
 
@@ -56,17 +57,16 @@ export function valueOf(pair: Pair): string {
   if (source.parsed.kind !== 'scalar') return asJson(source);
   const wanted = vectorTypeOf(source.type, target).duckDbType;
   if (source.type === wanted) return name;
-  return isJson(target) && !isText(source.type) ? asJson(source) : `TRY_CAST(${name} AS ${wanted})`;
+  if (isJson(target) && !isText(source.type)) return asJson(source);
+  return wanted === 'VARCHAR' && hasNoWholeDigit(source.type)
+    ? decimalText(source.type, name)
+    : `TRY_CAST(${name} AS ${wanted})`;
 }
 
 /** The value as JSON, as exact as it is; what JSON has no number for (NaN, infinity) is a string. `null` when there is none. */
 export function asJson({ name: plain, type, parsed }: ParquetColumn): string {
   const name = quoted(plain);
-  if (parsed.kind !== 'scalar') return `to_json(${name})::VARCHAR`;
-  if (/^(DECIMAL|U?(TINY|SMALL|BIG|HUGE)?INT)/.test(type)) return `${name}::VARCHAR`;
-  if (/^(FLOAT|DOUBLE)$/.test(type))
-    return `CASE WHEN isfinite(${name}) THEN ${name}::VARCHAR ELSE to_json(${name}::VARCHAR)::VARCHAR END`;
-  return `to_json(${name})::VARCHAR`;
+  return parsed.kind === 'scalar' ? scalarJson(type, name) : nestedJson(parsed, name);
 }
 
 /** Likewise, but valid JSON in any case: a nested value with something that JSON has no number for becomes the text that DuckDB shows of it. */
