@@ -61,6 +61,6 @@ export async function ended(apiUrl, runId) {
   for (;;) {
     const found = await call(apiUrl, 'GET', `/runs/${runId}`);
     if (!['queued', 'running'].includes(found.status)) return found;
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await new Promise((resolve) => setTimeout(resolve, 250));
   }
 }
