@@ -21,7 +21,7 @@ module.exports = (options) => ({
   plugins: [...options.plugins, new Launcher(options.output.filename)],
 });
 
-const OUTSIDE = [/^@duckdb\//, /^zstd-codec/];
+const OUTSIDE = [/^@duckdb\/node-bindings/, /^zstd-codec/];
 
 /** @param {string} request @param {string} context the folder of who asks */
 function isBundled(request, context) {
@@ -44,6 +44,8 @@ class Launcher {
   /** @param {any} compiler webpack's */
   apply(compiler) {
     const { RawSource } = compiler.webpack.sources;
+    // What is loaded later (DuckDB's 120 files of JavaScript) is in the one file, too.
+    new compiler.webpack.optimize.LimitChunkCountPlugin({ maxChunks: 1 }).apply(compiler);
     compiler.hooks.thisCompilation.tap('Launcher', (compilation) => {
       compilation.hooks.processAssets.tap('Launcher', (assets) => {
         const runner = compiler.webpack.util

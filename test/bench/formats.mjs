@@ -1,9 +1,11 @@
-import { rm, stat } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import pg from 'pg';
 import { lackOfSpace, places, writeDatasets, writeLarge } from './datasets.mjs';
+import { loadStepStack } from './load-step.mjs';
 import { mergeRound, writeMergeFiles } from './merge.mjs';
-import { readOptions, sizes as sizesOf } from './options.mjs';
+import { readOptions, sizes as sizesOf, USAGE } from './options.mjs';
 import { copyCommand, psql, psqlVersion } from './peer.mjs';
 import { report } from './report.mjs';
 import { installRival } from './rivals.mjs';
@@ -15,10 +17,12 @@ const [TRIPS, PEER] = ['public.trips', 'public.trips_peer'];
 
 /** @typedef {import('./sluice.mjs').Stack} Stack */
 /** @typedef {import('./rivals.mjs').Rival} Rival */
-/** @typedef {{ seconds: number, memory: number | null, peerSeconds?: number }} Result */
+/** @typedef {import('./sluice.mjs').Measured & { peerSeconds?: number }} Result */
 /** @typedef {Map<string, Result[]>} Results by the name of the step, one of each round */
 /**
+ * What is measured one way.
  * @typedef {object} Bench
+ * @property {import('./options.mjs').Way} way
  * @property {Stack} stack
  * @property {pg.Client} client
  * @property {import('./options.mjs').Options} options
@@ -27,48 +31,72 @@ const [TRIPS, PEER] = ['public.trips', 'public.trips_peer'];
  * @property {Map<string, Rival>} rivals
  * @property {Results} results
  * @property {Set<string>} notes what the reader of the table must know
+ * @property {string} server the version of PostgreSQL
  */
 
 /** All formats, many files, a merge, a large file, and what else one can install, in one run: prints the table of docs/benchmarks.md. @param {string[]} args */
 export async function bench(args) {
+  if (args.includes('--help')) {
+    process.stdout.write(USAGE);
+    return 0;
+  }
   const options = readOptions(args);
   const version = await psqlVersion();
   if (version === null)
     throw new Error('psql is what all is compared with, and it is not there. Install it (Debian: postgresql-client).');
-  const stack = await benchStack();
+  const folder = await mkdtemp(join(tmpdir(), 'sluice-bench-files-'));
+  try {
+    await chmod(folder, 0o755);
+    const shared = await prepareFiles(folder, options);
+    const benches = [];
+    // Rivals take their turn beside the last way.
+    for (const way of options.through) benches.push(await oneWay(way, shared, way === options.through.at(-1)));
+    console.log(`\n${await report(benches, version)}`);
+    return 0;
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** @typedef {Pick<Bench, 'options' | 'sizes' | 'at' | 'notes' | 'rivals'> & { data: string }} Shared by both ways */
+
+/** Files and rivals. @param {string} folder @param {Bench['options']} options @returns {Promise<Shared>} */
+async function prepareFiles(folder, options) {
+  const data = join(folder, 'data');
+  await mkdir(data);
+  const [sizes, at] = [sizesOf(options.rows), places(data)];
+  console.log(`making the files of ${sizes.rows} rows`);
+  await writeDatasets(data, sizes, options.works);
+  if (options.works.has('merge')) await writeMergeFiles(at.merge, sizes.mergeRows);
+  const shared = { data, options, sizes, at, notes: new Set(), rivals: new Map() };
+  for (const name of /** @type {const} */ (['dlt', 'sling']))
+    if (options.works.has(name)) await prepareRival(shared, name, folder);
+  return shared;
+}
+
+/** @param {Bench['way']} way @param {Shared} shared @param {boolean} all whether the rivals and the large file have their turn @returns {Promise<Bench>} */
+async function oneWay(way, { data, ...shared }, all) {
+  console.log(way === 'step' ? 'the load step alone' : 'the whole path');
+  const stack = await (way === 'step' ? loadStepStack(data) : benchStack(data));
   const client = new pg.Client({ connectionString: stack.destinationUrl });
   await client.connect();
   try {
-    const at = places(stack.data);
+    const server = (await client.query('SHOW server_version')).rows[0].server_version;
     /** @type {Bench} */
-    const it = {
-      stack,
-      client,
-      options,
-      sizes: sizesOf(options.rows),
-      at,
-      rivals: new Map(),
-      results: new Map(),
-      notes: new Set(),
-    };
+    const it = { ...shared, way, stack, client, server, results: new Map() };
+    if (!all) it.rivals = new Map();
     await prepare(it);
-    for (let round = 1; round <= options.rounds; round++) await oneRound(it, round);
-    if (options.works.has('large')) await largeFile(it);
-    console.log(`\n${await report(it, version)}`);
-    return 0;
+    for (let round = 1; round <= it.options.rounds; round++) await oneRound(it, round);
+    if (all && it.options.works.has('large')) await largeFile(it);
+    return it;
   } finally {
     await client.end();
     await stack.stop();
   }
 }
 
-/** Files, rivals, and the peer's table with the very types that Sluice finds; both sides are warm after it. @param {Bench} it */
-async function prepare(it) {
-  const { stack, client, options, sizes, at } = it;
-  console.log(`making the files of ${sizes.rows} rows`);
-  await writeDatasets(stack.data, sizes, options.works);
-  if (options.works.has('merge')) await writeMergeFiles(at.merge, sizes.mergeRows);
-  for (const name of /** @type {const} */ (['dlt', 'sling'])) if (options.works.has(name)) await prepareRival(it, name);
+/** The peer's table with the very types that Sluice finds; both sides are warm after it. @param {Bench} it */
+async function prepare({ stack, client, sizes, at }) {
   await load(
     stack,
     await createIngestion(stack, { name: 'bench warm', folder: dirname(at.csv), table: 'trips' }),
@@ -82,10 +110,10 @@ async function prepare(it) {
   await tidy(client, TRIPS);
 }
 
-/** @param {Bench} it @param {'dlt' | 'sling'} name */
-async function prepareRival({ stack, rivals, notes }, name) {
+/** @param {Pick<Shared, 'rivals' | 'notes'>} shared @param {'dlt' | 'sling'} name @param {string} folder */
+async function prepareRival({ rivals, notes }, name, folder) {
   console.log(`installing ${name}`);
-  const rival = await installRival(name, dirname(stack.data));
+  const rival = await installRival(name, folder);
   if ('load' in rival) rivals.set(name, rival);
   else notes.add(`${name} could not be installed and is left out: ${rival.missing}`);
 }
@@ -98,8 +126,9 @@ async function oneRound(it, round) {
     const result = await step(round);
     it.results.set(name, [...(it.results.get(name) ?? []), result]);
     const peer = result.peerSeconds === undefined ? '' : `, by hand ${result.peerSeconds.toFixed(2)} s`;
+    const whole = result.processSeconds === undefined ? '' : `, its process ${result.processSeconds.toFixed(2)} s`;
     console.log(
-      `round ${round}: ${name} ${result.seconds.toFixed(2)} s${peer}, ${result.memory?.toFixed(0) ?? '?'} MiB`,
+      `round ${round}: ${name} ${result.seconds.toFixed(2)} s${whole}${peer}, ${result.memory?.toFixed(0) ?? '?'} MiB`,
     );
   }
 }

@@ -1,6 +1,8 @@
 import { readdir, readFile } from 'node:fs/promises';
 
 const EVERY_MS = 50;
+/** Who is there is asked less often: it takes reading of all processes, on the cores that are measured. */
+const LOOKS_PER_SEARCH = 8;
 
 /**
  * Watches the processes below `root` whose command line holds `word`, and all below those, until `stop` gives the largest sum of their
@@ -12,8 +14,11 @@ export function watchMemory(root, word) {
   const peaks = new Map();
   let running = true;
   const done = (async () => {
-    while (running) {
-      for (const pid of await family(root, word)) {
+    /** @type {number[]} */
+    let pids = [];
+    for (let look = 0; running; look++) {
+      if (look % LOOKS_PER_SEARCH === 0) pids = await family(root, word);
+      for (const pid of pids) {
         const peak = await peakOf(pid);
         if (peak !== null) peaks.set(pid, Math.max(peak, peaks.get(pid) ?? 0));
       }

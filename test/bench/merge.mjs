@@ -22,7 +22,7 @@ export async function writeMergeFiles(folder, rows) {
  */
 export async function mergeRound(it, round) {
   const { stack, client, at, sizes } = it;
-  const folder = join(at.merge, String(round));
+  const folder = join(at.merge, `${it.way}-${round}`);
   await mkdir(folder);
   const id = await createIngestion(stack, {
     name: `bench merge ${round}`,

@@ -12,30 +12,47 @@ export const WORKS = /** @type {const} */ ([
   'sling',
 ]);
 
+/** `step`: the load step alone, with no Prefect running. `path`: a whole stack, from the trigger to the end of the run. */
+export const WAYS = /** @type {const} */ (['step', 'path']);
+
 /** @typedef {(typeof WORKS)[number]} Work */
-/** @typedef {{ rows: number, rounds: number, works: ReadonlySet<Work> }} Options */
+/** @typedef {(typeof WAYS)[number]} Way */
+/** @typedef {{ rows: number, rounds: number, works: ReadonlySet<Work>, through: readonly Way[] }} Options */
 
 const ROWS = 2_000_000;
 const ROUNDS = 3;
 const ROWS_PER_SMALL_FILE = 1000;
 const LARGE_BYTES_PER_ROW = 2500;
 
+export const USAGE = `npm run bench:formats [-- --only csv,parquet] [-- --through step] [-- --rounds 3] [-- --rows ${ROWS}]
+  --only     what to measure, of ${WORKS.join(', ')}; default: all
+  --through  step: the load step alone, a process of the flow-runner with no Prefect running; path: a whole stack; default: both, one after the other
+  --rounds   of each, in turn with psql; default ${ROUNDS}
+  --rows     of the one file; all other sizes shrink with it
+`;
+
 /**
- * `--rows N` (all sizes shrink with it), `--rounds N`, `--only csv,parquet`. Throws a sentence for anything else.
+ * Throws a sentence for what is not in `USAGE`.
  * @param {string[]} args @returns {Options}
  */
 export function readOptions(args) {
   const { values } = parseArgs({
     args,
-    options: { rows: { type: 'string' }, rounds: { type: 'string' }, only: { type: 'string' } },
+    options: {
+      rows: { type: 'string' },
+      rounds: { type: 'string' },
+      only: { type: 'string' },
+      through: { type: 'string' },
+    },
   });
-  const works = values.only === undefined ? [...WORKS] : values.only.split(',').map(work);
+  const works = named('only', values.only, WORKS);
   // What a rival is compared with.
   if (works.includes('dlt') || works.includes('sling')) works.push('csv');
   return {
     rows: count('rows', values.rows, ROWS, 2 * ROWS_PER_SMALL_FILE),
     rounds: count('rounds', values.rounds, ROUNDS, 1),
     works: new Set(works),
+    through: named('through', values.through, WAYS),
   };
 }
 
@@ -50,11 +67,13 @@ export function sizes(rows) {
   };
 }
 
-/** @param {string} name @returns {Work} */
-function work(name) {
-  const found = WORKS.find((known) => known === name);
-  if (found === undefined) throw new Error(`--only ${name}: there is no such work. There are ${WORKS.join(', ')}.`);
-  return found;
+/** @template {string} T @param {string} option @param {string | undefined} text @param {readonly T[]} known @returns {T[]} all, unless some are named */
+function named(option, text, known) {
+  const names = text?.split(',') ?? known;
+  const unknown = names.find((name) => !known.some((it) => it === name));
+  if (unknown !== undefined)
+    throw new Error(`--${option} ${unknown}: there is no such thing. There are ${known.join(', ')}.`);
+  return known.filter((name) => names.includes(name));
 }
 
 /** @param {string} name @param {string | undefined} text @param {number} otherwise @param {number} least */

@@ -15,15 +15,17 @@ const FORMATS = /** @type {const} */ ([
   ['gz', 'CSV, gzip', '1.35'],
 ]);
 
-/** The finished markdown. @param {Bench} it @param {string} psqlVersion @returns {Promise<string>} */
-export async function report(it, psqlVersion) {
-  const parts = [await machine(it, psqlVersion), formats(it), others(it), rivals(it), notes(it)];
+const WAY = { step: 'load step alone', path: 'whole path' };
+
+/** The finished markdown. @param {Bench[]} benches one of each way, at least one @param {string} psqlVersion @returns {Promise<string>} */
+export async function report(benches, psqlVersion) {
+  const last = /** @type {Bench} */ (benches.at(-1));
+  const parts = [await machine(last, psqlVersion), formats(benches), others(benches), rivals(last), notes(last)];
   return parts.filter((part) => part !== '').join('\n\n');
 }
 
 /** @param {Bench} it @param {string} psqlVersion */
-async function machine({ client, options }, psqlVersion) {
-  const server = (await client.query('SHOW server_version')).rows[0].server_version;
+async function machine({ server, options }, psqlVersion) {
   const commit = await run('git', ['rev-parse', '--short', 'HEAD']).then(
     ({ stdout }) => `, commit ${stdout.trim()}`,
     () => '',
@@ -35,57 +37,78 @@ async function machine({ client, options }, psqlVersion) {
   );
 }
 
-/** @param {Bench} it */
-function formats({ results, sizes }) {
-  const psql = results.get('psql') ?? [];
-  const lines = FORMATS.flatMap(([name, title, goal]) => {
-    const ours = results.get(name);
-    if (ours === undefined) return [];
-    const ratios = ours.map(({ seconds }, round) => seconds / (psql[round]?.seconds ?? NaN));
-    return [[title, spread(secondsOf(ours)), spread(secondsOf(psql)), spread(ratios), goal, peak(ours)]];
-  });
-  const title = `${number(sizes.rows)} rows x 14 columns`;
+/** @param {Bench[]} benches */
+function formats(benches) {
+  const lines = FORMATS.flatMap(([name, title, goal]) =>
+    benches.flatMap(({ way, results }) => {
+      const [ours, psql = []] = [results.get(name), results.get('psql')];
+      if (ours === undefined) return [];
+      const ratios = ours.map(({ seconds }, round) => seconds / (psql[round]?.seconds ?? NaN));
+      return [
+        [
+          title,
+          WAY[way],
+          spread(secondsOf(ours)),
+          spread(secondsOf(psql)),
+          spread(ratios),
+          goal,
+          ...processAndPeak(ours),
+        ],
+      ];
+    }),
+  );
+  const title = `${number(benches[0]?.sizes.rows ?? NaN)} rows x 14 columns`;
   return table(
-    [title, 'Sluice, s', '`psql \\copy` of the CSV, s', 'ratio', 'at most', "flow-runner's peak, MiB"],
+    [title, 'through', 'Sluice, s', '`psql \\copy` of the CSV, s', 'ratio', 'at most', ...PROCESS_AND_PEAK],
     lines,
   );
 }
 
-/** @param {Bench} it */
-function others({ results, sizes }) {
-  const lines = [];
-  const many = results.get('many');
-  if (many !== undefined)
-    lines.push([
-      `${number(sizes.smallFiles)} CSV files x ${number(sizes.rowsPerSmallFile)} rows`,
-      `${spread(secondsOf(many))} s`,
+/** @param {Bench[]} benches */
+function others(benches) {
+  /** @type {[string, (it: Bench) => string, (results: Result[]) => string, string][]} */
+  const works = [
+    [
+      'many',
+      ({ sizes }) => `${number(sizes.smallFiles)} CSV files x ${number(sizes.rowsPerSmallFile)} rows`,
+      seconds,
       '4 s',
-      peak(many),
-    ]);
-  const merge = results.get('merge');
-  if (merge !== undefined) lines.push(mergeLine(merge, sizes.mergeRows));
-  const large = results.get('large');
-  if (large !== undefined)
-    lines.push([
-      `a CSV of ${(sizes.largeBytes / 1e9).toFixed(1)} GB`,
-      `${spread(secondsOf(large))} s`,
-      '450 MiB',
-      peak(large),
-    ]);
-  return table(['other work', 'Sluice', 'at most', "flow-runner's peak, MiB"], lines);
+    ],
+    [
+      'merge',
+      ({ sizes }) => `merge of ${number(sizes.mergeRows)} rows into ${number(sizes.mergeRows)}, half of them new`,
+      merged,
+      'ratio 1.3',
+    ],
+    ['large', ({ sizes }) => `a CSV of ${(sizes.largeBytes / 1e9).toFixed(1)} GB`, seconds, '450 MiB'],
+  ];
+  const lines = works.flatMap(([name, title, told, goal]) =>
+    benches.flatMap((it) => {
+      const ours = it.results.get(name);
+      return ours === undefined ? [] : [[title(it), WAY[it.way], told(ours), goal, ...processAndPeak(ours)]];
+    }),
+  );
+  return table(['other work', 'through', 'Sluice', 'at most', ...PROCESS_AND_PEAK], lines);
 }
 
-/** @param {Result[]} merge @param {number} rows */
-function mergeLine(merge, rows) {
-  const ratios = merge.map(({ seconds, peerSeconds = NaN }) => seconds / peerSeconds);
-  const byHand = spread(merge.map(({ peerSeconds = NaN }) => peerSeconds));
-  const title = `merge of ${number(rows)} rows into ${number(rows)}, half of them new`;
-  return [
-    title,
-    `${spread(secondsOf(merge))} s, by hand ${byHand} s: ratio ${spread(ratios)}`,
-    'ratio 1.3',
-    peak(merge),
-  ];
+/** @param {Result[]} results */
+function seconds(results) {
+  return `${spread(secondsOf(results))} s`;
+}
+
+/** @param {Result[]} results */
+function merged(results) {
+  const ratios = results.map(({ seconds, peerSeconds = NaN }) => seconds / peerSeconds);
+  const byHand = spread(results.map(({ peerSeconds = NaN }) => peerSeconds));
+  return `${seconds(results)}, by hand ${byHand} s: ratio ${spread(ratios)}`;
+}
+
+const PROCESS_AND_PEAK = ["the flow-runner's process, s", 'its peak, MiB'];
+
+/** Where no worker starts it, its process is timed too. @param {Result[]} results */
+function processAndPeak(results) {
+  const times = results.flatMap(({ processSeconds }) => processSeconds ?? []);
+  return [times.length === 0 ? '' : spread(times), peak(results)];
 }
 
 /** @param {Bench} it */

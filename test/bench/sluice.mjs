@@ -1,8 +1,16 @@
 import { watchMemory } from './memory.mjs';
 import { call } from './stack.mjs';
 
-/** @typedef {Awaited<ReturnType<typeof import('./stack.mjs').benchStack>>} Stack */
-/** @typedef {{ seconds: number, memory: number | null }} Measured seconds of the load step; MiB of the process at its peak, with all its children */
+/**
+ * @typedef {object} Stack
+ * @property {string} apiUrl with the base path
+ * @property {string} destinationUrl
+ * @property {string} data the folder of all files
+ * @property {number} parentPid whose child the flow-runner is
+ * @property {() => Promise<number>} [execute] where no worker does it: executes the run just asked for; the seconds of its process
+ * @property {() => Promise<void>} stop
+ */
+/** @typedef {{ seconds: number, memory: number | null, processSeconds?: number }} Measured seconds of the load step; MiB of the process at its peak, with all its children */
 
 /**
  * An ingestion without a timetable; what is left out is plain.
@@ -30,17 +38,22 @@ export async function createIngestion(
 }
 
 /**
- * One run through the whole path (API, Prefect, worker, flow-runner), which must bring `rows` rows.
+ * One run, by Prefect's worker or without it, which must bring `rows` rows.
  * @param {Stack} stack @param {string} id of the ingestion @param {number} rows @returns {Promise<Measured>}
  */
-export async function load({ apiUrl, workerPid }, id, rows) {
-  const memory = watchMemory(workerPid, 'flow-runner');
+export async function load({ apiUrl, parentPid, execute }, id, rows) {
+  const memory = watchMemory(parentPid, 'flow-runner');
   const { run_id } = await call(apiUrl, 'POST', `/ingestions/${id}/run`);
+  const processSeconds = await execute?.();
   const done = await ended(apiUrl, run_id);
   const peak = await memory.stop();
   if (done.status !== 'success' || done.metrics.rows_ingested !== rows)
     throw new Error(`The run should have brought ${rows} rows and ended so: ${JSON.stringify(done)}`);
-  return { seconds: done.metrics.duration_ms / 1000, memory: peak };
+  return {
+    seconds: done.metrics.duration_ms / 1000,
+    memory: peak,
+    ...(processSeconds !== undefined && { processSeconds }),
+  };
 }
 
 /** @param {string} apiUrl @param {string} runId @returns {Promise<any>} the run once it has ended */
@@ -48,6 +61,6 @@ export async function ended(apiUrl, runId) {
   for (;;) {
     const found = await call(apiUrl, 'GET', `/runs/${runId}`);
     if (!['queued', 'running'].includes(found.status)) return found;
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await new Promise((resolve) => setTimeout(resolve, 250));
   }
 }

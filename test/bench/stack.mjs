@@ -7,14 +7,15 @@ import { fileURLToPath } from 'node:url';
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 /**
- * A stack of its own with an empty data folder.
- * @returns {Promise<{ apiUrl: string, prefectApiUrl: string, destinationUrl: string, data: string, workerPid: number, stop: () => Promise<void> }>}
+ * A whole stack of its own. `files`: where the data lies; else in an empty folder of its own.
+ * @param {string} [files]
+ * @returns {Promise<import('./sluice.mjs').Stack & { prefectApiUrl: string }>}
  */
-export async function benchStack() {
+export async function benchStack(files) {
   const folder = await mkdtemp(join(tmpdir(), 'sluice-bench-'));
   await chmod(folder, 0o755);
-  const data = join(folder, 'data');
-  await mkdir(data);
+  const data = files ?? join(folder, 'data');
+  await mkdir(data, { recursive: true });
   const env = { ...process.env, SLUICE_HOME: join(folder, 'home'), SLUICE_FILE_ROOTS: data, LOG_LEVEL: 'warn' };
   const stop = async () => {
     await node(['tools/down.mjs'], env);
@@ -27,7 +28,7 @@ export async function benchStack() {
       apiUrl: `${stack.api_url}/api/v1`,
       prefectApiUrl: stack.prefect_api_url,
       destinationUrl: stack.destination_url,
-      workerPid: stack.pids.prefect_worker,
+      parentPid: stack.pids.prefect_worker,
       data,
       stop,
     };

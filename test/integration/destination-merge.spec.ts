@@ -68,6 +68,22 @@ describe('a batch that merges', () => {
     ]);
   });
 
+  it.each(['citext', 'text COLLATE nocase'])('takes keys of %s for one that their type takes for one', async (type) => {
+    await plane.client.query(`CREATE EXTENSION IF NOT EXISTS citext SCHEMA public;
+      CREATE COLLATION nocase (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+      CREATE TABLE t (code ${type} NOT NULL UNIQUE, name text, _load_id bigint)`);
+    const columns = [column('code', 'text', { required: true }), NAME];
+    const session = await plane.session();
+    await session.batch(order(columns, { keys: ['code'] }), async (batch) => [
+      await put(batch, 'a', columns, [
+        [text('A'), text('first')],
+        [text('a'), text('second')],
+        [text('b'), text('only')],
+      ]),
+    ]);
+    expect(await plane.rows('SELECT name FROM t ORDER BY code')).toEqual([{ name: 'second' }, { name: 'only' }]);
+  });
+
   it('keeps the last part of a file before the higher row of an earlier part', async () => {
     const session = await plane.session();
     await session.createTable(plane.table, COLUMNS, { keys: ['id'], rescued: false });

@@ -47,7 +47,10 @@ export class BatchOrchestrator {
    */
   async runIngestion(request: RunRequest): Promise<RunOutcome | null> {
     const tally = new Tally();
-    const began = await this.begin(request, false);
+    const beginning = this.begin(request, false);
+    // Loading its 60 MB goes by while the destination lets us in; a process that is turned away ends, and it with it.
+    if (request.order.format.type === 'parquet') this.duckDb.begin();
+    const began = await beginning;
     if (began.fault !== null) return this.failBeforeStart(request, tally, began.fault);
     if (began.session === null) return this.skip(request, tally);
     return this.claimed(request, tally, began.session);

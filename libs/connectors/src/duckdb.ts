@@ -22,6 +22,11 @@ export class DuckDb {
     return this.limits.tempDir;
   }
 
+  /** Begins to load and start it, for who will need it soon. What goes wrong is met by whoever uses it. */
+  begin(): void {
+    this.connect().catch(() => undefined);
+  }
+
   /** The shared connection, for questions with short answers: a question ends the stream of the one before. */
   connect(): Promise<DuckDBConnection> {
     this.shared ??= this.session();

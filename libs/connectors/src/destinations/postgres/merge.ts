@@ -9,6 +9,9 @@ import { PART, ROW, STAGING } from './staging';
 /** The server's default (4 MB) would sort a million rows on disk. One merge at a time and table. */
 const SORT_MEMORY = '128MB';
 
+/** The types a server is born with have lower numbers. Source: PostgreSQL, src/include/access/transam.h, FirstNormalObjectId. */
+const FIRST_OWN_OID = 16_384;
+
 /**
  * The staged rows go into the table. Of rows with one key the last one counts, by load id and place in its file; a row that is there already is
  * written only when a value differs. One `INSERT ... ON CONFLICT` in the order of the keys: sorting costs less than it saves in the index, and
@@ -17,7 +20,7 @@ const SORT_MEMORY = '128MB';
  */
 export async function merge(client: Client, order: WriteOrder): Promise<void> {
   try {
-    await client.query(`SET LOCAL work_mem = '${SORT_MEMORY}'; ANALYZE ${STAGING}`);
+    await client.query(`SET LOCAL work_mem = '${SORT_MEMORY}'`);
     await lockForMerge(client, order);
   } catch (error) {
     throw asDestinationError(error);
@@ -42,15 +45,39 @@ export async function fill(client: Client, order: WriteOrder): Promise<void> {
 
 /** All rows that count at once; when they are refused, those that are to blame are looked for. */
 async function insertCounting(client: Client, order: WriteOrder, sqlOf: InsertOf): Promise<void> {
+  const rows = await countingRows(client, order);
   try {
     await client.query('SAVEPOINT merge');
-    await client.query(sqlOf(`(${countingSql(order, list(allColumns(order)))}) AS counting`));
+    await client.query(sqlOf(`${rows} AS counting`));
   } catch (error) {
     const refused = refusedRow(error);
     if (refused === null) throw asDestinationError(error);
     await client.query('ROLLBACK TO SAVEPOINT merge');
     throw await withCulprits(client, refused, { counting: countingSql(order, '*'), sqlOf });
   }
+}
+
+/** As an item of a FROM clause. */
+async function countingRows(client: Client, order: WriteOrder): Promise<string> {
+  try {
+    return (await isRising(client, order)) ? STAGING : `(${countingSql(order, list(allColumns(order)))})`;
+  } catch (error) {
+    throw asDestinationError(error);
+  }
+}
+
+/**
+ * Whether each staged row has a greater key than the one before, as in files written from a table: then all of them count, and are in the best order.
+ * Finding that out costs a third of the sort that it saves, and ends at the first row that is not so. Types of extensions are not asked: what is
+ * greater and what is equal is then another operator's business (citext, for which 'a' is 'A').
+ */
+async function isRising(client: Client, { keys }: WriteOrder): Promise<boolean> {
+  const foreign = `SELECT FROM pg_catalog.pg_attribute
+    WHERE attrelid = to_regclass('${STAGING}') AND attname = ANY ($1) AND atttypid >= ${FIRST_OWN_OID}`;
+  if ((await client.query(foreign, [keys])).rowCount !== 0) return false;
+  const before = keys.map((key) => `lag(${escapeIdentifier(key)}) OVER ()`).join(', ');
+  const rises = `SELECT ROW(${list(keys)}) OPERATOR(pg_catalog.>) ROW(${before}) AS rises FROM ${STAGING}`;
+  return (await client.query(`SELECT FROM (${rises}) AS compared WHERE rises IS FALSE LIMIT 1`)).rowCount === 0;
 }
 
 function onConflict(order: WriteOrder): string {

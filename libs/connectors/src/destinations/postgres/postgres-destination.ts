@@ -27,11 +27,8 @@ export class PostgresDestination extends Destination {
   }
 
   override async acquire(ingestionId: string, runId: string): Promise<LoadSession | null> {
-    const { url, leaseSeconds: seconds, fileAttempts: attempts = 5, fileRetrySeconds = 60 } = this.options;
-    const writer = await connect(url, `sluice run ${runId}`, CONNECT_MS);
-    const keeper = await connect(url, `sluice lease ${runId}`, CONNECT_MS).catch((error: unknown) =>
-      closing(error, writer),
-    );
+    const { leaseSeconds: seconds, fileAttempts: attempts = 5, fileRetrySeconds = 60 } = this.options;
+    const { writer, keeper } = await this.pair(runId);
     try {
       await prepare(writer);
       const lease = await Lease.take(keeper, writer, { ingestionId, runId, seconds });
@@ -42,6 +39,20 @@ export class PostgresDestination extends Destination {
     } catch (error) {
       return closing(asDestinationError(error), writer, keeper);
     }
+  }
+
+  /** Both at the same time: a connection is several round trips and, with a password, work for both sides. */
+  private async pair(runId: string): Promise<{ writer: Client; keeper: Client }> {
+    const { url } = this.options;
+    const [writer, keeper] = await Promise.allSettled([
+      connect(url, `sluice run ${runId}`, CONNECT_MS),
+      connect(url, `sluice lease ${runId}`, CONNECT_MS),
+    ]);
+    if (writer.status === 'fulfilled' && keeper.status === 'fulfilled')
+      return { writer: writer.value, keeper: keeper.value };
+    const opened = [writer, keeper].flatMap((it) => (it.status === 'fulfilled' ? [it.value] : []));
+    const [failed] = [writer, keeper].flatMap((it) => (it.status === 'rejected' ? [it.reason as unknown] : []));
+    return closing(failed, ...opened);
   }
 
   override holder(ingestionId: string): Promise<string | null> {
