@@ -54,7 +54,7 @@ export async function bench(args) {
     try {
       if (minutes > 0) await soak(stack, { minutes, rate });
       if (due > 0) await burst(stack, due);
-      return stack.verdicts.exitCode;
+      return stack.verdicts.report();
     } finally {
       await Promise.all([stack.control.end(), stack.destination.end(), stack.proxy.close()]);
     }

@@ -1,6 +1,11 @@
+import { requireTypeScript } from '../../tools/typescript.mjs';
+
+/** @type {typeof import('./flow-run-verdicts.js')} */
+export const { differences, executions } = requireTypeScript('test/ha/flow-run-verdicts.ts');
+
 const PAGE = 200;
 
-/** @typedef {{ id: string, state_type: string, state_name: string, expected_start_time: string, auto_scheduled: boolean, parameters: Record<string, string> }} FlowRun */
+/** @typedef {import('./flow-run-verdicts.js').SeenFlowRun & { expected_start_time: string, auto_scheduled: boolean }} FlowRun */
 
 /** All flow runs of an ingestion, as Prefect has them. @param {string} prefectApiUrl @param {string} ingestionId @returns {Promise<FlowRun[]>} */
 export async function flowRunsOf(prefectApiUrl, ingestionId) {
@@ -24,10 +29,4 @@ async function ask(url, body) {
   const answer = await fetch(url, { method: 'POST', headers, body: JSON.stringify(body) });
   if (!answer.ok) throw new Error(`${url} answered ${answer.status}: ${await answer.text()}`);
   return answer.json();
-}
-
-/** Whether a run's status says what its flow run's state says. @param {string} status of Sluice @param {string | undefined} state of Prefect */
-export function agree(status, state) {
-  const wanted = { success: 'COMPLETED', partial: 'COMPLETED', skipped: 'CANCELLED' };
-  return state === (wanted[/** @type {keyof typeof wanted} */ (status)] ?? status.toUpperCase());
 }

@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import pg from 'pg';
 import { CHECK_EVERY_MS, CHECK_TIMEOUT_MS } from './balancer.mjs';
 import { Clients, makeIngestion, rowsLaid, untilEnded } from './clients.mjs';
-import { agree, flowRunsOf } from './prefect-reads.mjs';
+import { differences, executions, flowRunsOf } from './prefect-reads.mjs';
 import { isExpected, last503 } from './timeline.mjs';
 
 const CLIENTS = 4;
@@ -17,6 +17,22 @@ const END_MS = 120_000;
 const SLOWEST_MS = 5_500;
 const SLACK_MS = 1_000;
 const LAST_503_MS = CHECK_EVERY_MS + CHECK_TIMEOUT_MS + SLACK_MS;
+
+/** From the end of the runs here until Prefect says the same. */
+const AGREED_MS = 60_000;
+
+const DEMANDS = {
+  ended: 'no trigger lost',
+  ran: 'each trigger ran, unless the worker gave it up',
+  refused: 'what was refused never ran',
+  once: 'no trigger doubled',
+  agreed: 'Sluice and Prefect agree',
+  rows: 'each row once',
+  answers: 'answers only 2xx, 409 and 503',
+  slowest: `no answer after more than ${SLOWEST_MS} ms`,
+  last503: `no 503 to what is asked ${LAST_503_MS / 1000} s after a fault`,
+};
+export const DEMANDS_OF_REPLICAS = Object.values(DEMANDS);
 
 /** @typedef {import('./stage.mjs').Scene} Scene */
 /** @typedef {import('./prefect-cluster.mjs').Part} Part */
@@ -99,7 +115,7 @@ async function judge(scene, accepted, ingestions) {
   const statuses = await Promise.all(accepted.map((run) => untilEnded(timeline, run, END_MS)));
   const ended = statuses.filter((status) => !['queued', 'running'].includes(status));
   verdicts.say(
-    'no trigger lost',
+    DEMANDS.ended,
     ended.length === accepted.length,
     `${accepted.length} accepted, ended: ${tally(ended)}`,
   );
@@ -130,17 +146,33 @@ async function judgeRuns({ timeline, verdicts, urls }, control, accepted, ingest
   const ran = refused.filter((run) => run.started_at !== null);
   const asked = timeline.answers.filter(({ kind, status }) => kind === 'trigger' && status === 503).length;
   const figures = `${asked} triggers answered 503, ${refused.length} of them with a run, ${ran.length} of these ran`;
-  verdicts.say('what was refused never ran', asked > 0 && ran.length === 0, figures);
-  const flowRuns = (await Promise.all(ingestions.map(({ id }) => flowRunsOf(urls.prefectApi, id)))).flat();
-  const twice = accepted.filter((run) => flowRuns.filter((each) => each.parameters.run_id === run).length !== 1);
+  verdicts.say(DEMANDS.refused, asked > 0 && ran.length === 0, figures);
+  const handedOver = rows.filter((run) => run.flow_run_id !== null);
+  const { flowRuns, apart, ms } = await untilAgreed(urls.prefectApi, ingestions, handedOver);
+  const { instead, wrong } = executions(accepted, rows, flowRuns);
+  for (const line of [...wrong, ...apart]) console.log(`        ${line}`);
   verdicts.say(
-    'no trigger doubled',
-    twice.length === 0,
-    `${flowRuns.length} flow runs for ${accepted.length} triggers`,
+    DEMANDS.once,
+    wrong.length === 0,
+    `${flowRuns.length} flow runs for ${accepted.length} triggers, ${instead.length} of them in place of one that the worker gave up, ${wrong.length} wrong`,
   );
-  const state = new Map(flowRuns.map((each) => [each.id, each.state_type]));
-  const apart = rows.filter((run) => run.flow_run_id !== null && !agree(run.status, state.get(run.flow_run_id)));
-  verdicts.say('Sluice and Prefect agree', apart.length === 0, `${rows.length} runs, ${apart.length} differ`);
+  const when = `${(ms / 1000).toFixed(1)} s after the last run had ended`;
+  verdicts.say(DEMANDS.agreed, apart.length === 0, `${handedOver.length} runs, ${apart.length} differ ${when}`);
+}
+
+/**
+ * A run ends here first, and then in Prefect. @param {string} prefectApi @param {import('./clients.mjs').Loaded[]} ingestions
+ * @param {import('./flow-run-verdicts.js').SeenRun[]} runs
+ */
+async function untilAgreed(prefectApi, ingestions, runs) {
+  const begun = performance.now();
+  for (;;) {
+    const flowRuns = (await Promise.all(ingestions.map(({ id }) => flowRunsOf(prefectApi, id)))).flat();
+    const apart = differences(runs, flowRuns);
+    const ms = performance.now() - begun;
+    if (apart.length === 0 || ms > AGREED_MS) return { flowRuns, apart, ms };
+    await pause(500);
+  }
 }
 
 /**
@@ -152,7 +184,7 @@ function judgeEnds(verdicts, runs) {
   const neverBegan = runs.filter((run) => run.status === 'crashed' && run.started_at === null).length;
   const others = runs.filter((run) => run.status !== 'success').length - neverBegan;
   const figures = `${runs.length - neverBegan - others} succeeded, ${neverBegan} crashed in Prefect's worker before they began, ${others} others`;
-  verdicts.say('each trigger ran, unless the worker gave it up', others === 0, figures);
+  verdicts.say(DEMANDS.ran, others === 0, figures);
 }
 
 /** @param {Scene} scene @param {pg.Client} destination @param {import('./clients.mjs').Loaded[]} ingestions */
@@ -166,23 +198,23 @@ async function judgeRows({ verdicts }, destination, ingestions) {
     different += rows[0].different;
   }
   const figures = `${laid} rows laid, ${there} there, ${laid - different} lost, ${there - different} doubled`;
-  verdicts.say('each row once', laid === there && there === different, figures);
+  verdicts.say(DEMANDS.rows, laid === there && there === different, figures);
 }
 
 /** @param {Scene} scene */
 function judgeAnswers({ timeline, verdicts }) {
   const others = timeline.answers.filter((answer) => !isExpected(answer));
   verdicts.say(
-    'answers only 2xx, 409 and 503',
+    DEMANDS.answers,
     others.length === 0,
     `${timeline.answers.length} answers, ${others.length} others`,
   );
   const slowest = Math.max(...timeline.answers.map(({ ms }) => ms));
-  verdicts.say(`no answer after more than ${SLOWEST_MS} ms`, slowest <= SLOWEST_MS, `slowest ${slowest.toFixed(0)} ms`);
+  verdicts.say(DEMANDS.slowest, slowest <= SLOWEST_MS, `slowest ${slowest.toFixed(0)} ms`);
   const late = timeline.phases.map((phase) => (last503(timeline.answersIn(phase), phase) ?? 0) - phase.outageMs);
   const refused = timeline.answers.filter(({ status }) => status === 503).length;
   verdicts.say(
-    `no 503 to what is asked ${LAST_503_MS / 1000} s after a fault`,
+    DEMANDS.last503,
     Math.max(...late) <= LAST_503_MS,
     `${refused} in all, the last ${(Math.max(0, ...late) / 1000).toFixed(1)} s after its fault or the end of the outage`,
   );

@@ -1,54 +1,63 @@
 import { inOwnFolder } from './program.mjs';
 import { findRedis } from './redis.mjs';
-import { faultsOfReplicas } from './replicas.mjs';
-import { faultOfServices } from './services.mjs';
+import { DEMANDS_OF_REPLICAS, faultsOfReplicas } from './replicas.mjs';
+import { DEMANDS_OF_SERVICES, faultOfServices } from './services.mjs';
 import { setUp } from './stage.mjs';
 import { tableOf } from './timeline.mjs';
+import { Verdicts } from './verdicts.mjs';
 
-const ACTS = { replicas: faultsOfReplicas, services: faultOfServices };
+/** @typedef {{ play: (scene: import('./stage.mjs').Scene) => Promise<void>, demands: string[] }} Act */
+
+/** @type {Record<string, Act>} */
+const ACTS = {
+  replicas: { play: faultsOfReplicas, demands: DEMANDS_OF_REPLICAS },
+  services: { play: faultOfServices, demands: DEMANDS_OF_SERVICES },
+};
 /** The acts take about eight minutes; if something hangs, this ends it. */
 const LIMIT_MS = 10 * 60_000;
 
-/** @typedef {(scene: import('./stage.mjs').Scene) => Promise<void>} Act */
-
-/** Sluice before a highly available Prefect. @param {string[]} args `--only=replicas` or `--only=services` plays one act */
+/**
+ * Sluice before a highly available Prefect. The last line is `N passed, N failed, N skipped`; what was skipped is named.
+ * @param {string[]} args `--only=replicas` or `--only=services` plays one act
+ */
 export async function run(args) {
   const only = args.find((arg) => arg.startsWith('--only='))?.slice('--only='.length);
-  const acts = Object.entries(ACTS).filter(([name]) => only === undefined || name === only);
+  const acts = Object.entries(ACTS).flatMap(([name, act]) => (only === undefined || name === only ? [act] : []));
   if (acts.length === 0) {
     console.error(`--only=${only} is none of ${Object.keys(ACTS).join(', ')}.`);
     return 2;
   }
+  const verdicts = new Verdicts(acts.flatMap(({ demands }) => demands));
   const redis = await findRedis();
-  if (redis === null) {
-    const why = 'there is no redis-server on the PATH, and two Prefect servers need one';
-    console.log(`SKIPPED: ${why}. Install Redis (or Valkey) to run this.`);
-    return 0;
-  }
-  return inOwnFolder('ha', (folder) =>
-    play(
-      folder,
-      redis,
-      acts.map(([, act]) => act),
-    ),
-  );
+  if (redis !== null) return inOwnFolder('ha', (folder) => play(folder, redis, acts, verdicts));
+  console.log('There is no redis-server on the PATH, and two Prefect servers need one: install Redis (or Valkey).');
+  verdicts.leaveAll('no redis-server on the PATH');
+  return verdicts.report();
 }
 
-/** @param {string} folder @param {string} redis its program @param {Act[]} acts */
-async function play(folder, redis, acts) {
-  const scene = await setUp(folder, redis);
+/** @param {string} folder @param {string} redis its program @param {Act[]} acts @param {Verdicts} verdicts */
+async function play(folder, redis, acts, verdicts) {
+  try {
+    await playIn(await setUp(folder, redis, verdicts), acts);
+  } catch (error) {
+    console.error(error instanceof Error ? error.stack : error);
+  }
+  return verdicts.report();
+}
+
+/** @param {import('./stage.mjs').Scene} scene @param {Act[]} acts */
+async function playIn(scene, acts) {
   try {
     await inTime(playAll(scene, acts));
   } finally {
     await scene.balancer.stop();
     console.log(`\n${tableOf(scene.timeline)}\n`);
   }
-  return scene.verdicts.exitCode;
 }
 
 /** @param {import('./stage.mjs').Scene} scene @param {Act[]} acts */
 async function playAll(scene, acts) {
-  for (const act of acts) await act(scene);
+  for (const act of acts) await act.play(scene);
   scene.timeline.begin('the end');
 }
 

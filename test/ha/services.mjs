@@ -13,6 +13,24 @@ const LATE_MS = 62_000;
 const CATCH_UP_MS = 30_000;
 const RUN_MS = 60_000;
 
+const DEMANDS = {
+  planned: 'timetables are planned',
+  dead: `the scheduler counts as dead within ${RED_MS / 1000} s`,
+  meanwhile: 'a trigger meanwhile was taken and ran',
+  green: 'health is green again after the restart',
+};
+/** How many of the missed ticks run after all. */
+const WANTED = { latest: 1, none: 0 };
+/** @typedef {keyof typeof WANTED} Policy */
+const POLICIES = /** @type {Policy[]} */ (Object.keys(WANTED));
+const missedDemand = (/** @type {Policy} */ policy) =>
+  `missed_runs "${policy}" runs ${WANTED[policy]} of the missed ticks`;
+const goesOnDemand = (/** @type {Policy} */ policy) => `the timetable of "${policy}" goes on`;
+export const DEMANDS_OF_SERVICES = [
+  ...Object.values(DEMANDS),
+  ...POLICIES.flatMap((policy) => [missedDemand(policy), goesOnDemand(policy)]),
+];
+
 /** @typedef {import('./stage.mjs').Scene} Scene */
 /** @typedef {import('./clients.mjs').Loaded} Loaded */
 
@@ -38,11 +56,11 @@ export async function faultOfServices(scene) {
   await Promise.all([scene.services.start(), scene.worker.start()]);
   const back = Date.now();
   const end = status === 202 ? await untilEnded(timeline, body.run_id, RUN_MS) : `answered ${status}`;
-  scene.verdicts.say('a trigger meanwhile was taken and ran', end === 'success', `its run: ${end}`);
+  scene.verdicts.say(DEMANDS.meanwhile, end === 'success', `its run: ${end}`);
   await judgeGreen(scene);
   await untilTime(scene, Math.max(back, ticks.third) + CATCH_UP_MS, 'catching up, and the third tick');
-  await judgePolicy(scene, 'latest', latest, { ticks, back, wanted: 1 });
-  await judgePolicy(scene, 'none', none, { ticks, back, wanted: 0 });
+  await judgePolicy(scene, 'latest', latest, { ticks, back });
+  await judgePolicy(scene, 'none', none, { ticks, back });
 }
 
 /** @returns {{ first: number, second: number, third: number }} whole minutes; the third lies behind the outage */
@@ -51,7 +69,7 @@ function nextTicks() {
   return { first, second: first + MINUTE_MS, third: first + 3 * MINUTE_MS };
 }
 
-/** @param {Scene} scene @param {'latest' | 'none'} missed @param {{ first: number, second: number, third: number }} ticks */
+/** @param {Scene} scene @param {Policy} missed @param {{ first: number, second: number, third: number }} ticks */
 async function onTimetable({ timeline, data }, missed, { first, second, third }) {
   const minutes = [first, second, third].map((tick) => new Date(tick).getUTCMinutes());
   const cron = `${minutes.sort((a, b) => a - b).join(',')} * * * *`;
@@ -66,7 +84,7 @@ async function judgePlanned({ timeline, urls, verdicts }, ingestions) {
     return planned.every((runs) => runs.length >= 2);
   };
   const ms = await untilTrue(isPlanned, LEAD_MS - 2_000);
-  verdicts.say('timetables are planned', ms !== null, ms === null ? 'not' : `after ${(ms / 1000).toFixed(1)} s`);
+  verdicts.say(DEMANDS.planned, ms !== null, ms === null ? 'not' : `after ${(ms / 1000).toFixed(1)} s`);
   timeline.tell('planned');
 }
 
@@ -76,7 +94,7 @@ async function judgeRed(scene) {
   const { status, body } = await health(scene);
   const figures = `${ms === null ? `not within ${RED_MS / 1000} s` : `after ${(ms / 1000).toFixed(1)} s`}, answer ${status}, scheduler ${body.scheduler}, workers ${body.workers_online}`;
   scene.timeline.tell(`health of orchestration: ${figures}`);
-  scene.verdicts.say('the scheduler counts as dead within 60 s', ms !== null && status === 503, figures);
+  scene.verdicts.say(DEMANDS.dead, ms !== null && status === 503, figures);
 }
 
 /** @param {Scene} scene */
@@ -84,7 +102,7 @@ async function judgeGreen(scene) {
   const ms = await untilTrue(async () => (await health(scene)).status === 200, GREEN_MS);
   const figures = ms === null ? `not within ${GREEN_MS / 1000} s` : `after ${(ms / 1000).toFixed(1)} s`;
   scene.timeline.tell(`health of orchestration is green again: ${figures}`);
-  scene.verdicts.say('health is green again after the restart', ms !== null, figures);
+  scene.verdicts.say(DEMANDS.green, ms !== null, figures);
 }
 
 /** @param {Scene} scene @returns {Promise<{ status: number, body: any }>} */
@@ -94,10 +112,10 @@ async function health({ urls }) {
 }
 
 /**
- * @param {Scene} scene @param {string} policy @param {Loaded} ingestion
- * @param {{ ticks: { first: number, second: number, third: number }, back: number, wanted: number }} expected `wanted`: missed ticks that run after all
+ * @param {Scene} scene @param {Policy} policy @param {Loaded} ingestion
+ * @param {{ ticks: { first: number, second: number, third: number }, back: number }} expected
  */
-async function judgePolicy({ urls, verdicts }, policy, { id }, { ticks, back, wanted }) {
+async function judgePolicy({ urls, verdicts }, policy, { id }, { ticks, back }) {
   const runs = (await flowRunsOf(urls.prefectApi, id)).map((run) => ({
     ...run,
     due: Date.parse(run.expected_start_time),
@@ -108,13 +126,13 @@ async function judgePolicy({ urls, verdicts }, policy, { id }, { ticks, back, wa
   const newest = ran.every(({ due }) => due === ticks.second);
   const figures = `${missed.length} ticks missed, ${ran.length} ran after all, states ${missed.map((run) => run.state_name).join(', ') || 'none'}`;
   verdicts.say(
-    `missed_runs "${policy}" runs ${wanted} of the missed ticks`,
-    ran.length === wanted && newest && open.length === 0,
+    missedDemand(policy),
+    ran.length === WANTED[policy] && newest && open.length === 0,
     figures,
   );
   const third = runs.find(({ due }) => due === ticks.third);
   verdicts.say(
-    `the timetable of "${policy}" goes on`,
+    goesOnDemand(policy),
     third?.state_type === 'COMPLETED',
     `third tick: ${third?.state_name ?? 'not planned'}`,
   );

@@ -8,7 +8,6 @@ import { backgroundServices, migratePrefect, Part, replica } from './prefect-clu
 import { startRedis } from './redis.mjs';
 import { behindProxy } from './sluice.mjs';
 import { Timeline } from './timeline.mjs';
-import { Verdicts } from './verdicts.mjs';
 
 const REPLICAS = 2;
 
@@ -18,7 +17,7 @@ const REPLICAS = 2;
 /**
  * @typedef {object} Scene all that the faults and the clients need
  * @property {Timeline} timeline
- * @property {Verdicts} verdicts
+ * @property {import('./verdicts.mjs').Verdicts} verdicts
  * @property {Balancer} balancer
  * @property {Part[]} replicas
  * @property {number[]} ports of the replicas
@@ -30,9 +29,9 @@ const REPLICAS = 2;
 
 /**
  * Two Prefect servers behind a balancer, their background services, PostgreSQL and Redis; Sluice's API and worker in front.
- * @param {string} folder @param {string} redis its program @returns {Promise<Scene>}
+ * @param {string} folder @param {string} redis its program @param {import('./verdicts.mjs').Verdicts} verdicts @returns {Promise<Scene>}
  */
-export async function setUp(folder, redis) {
+export async function setUp(folder, redis, verdicts) {
   const { settings, urls, data, proxyPort } = await behindProxy(folder);
   const timeline = new Timeline(`${urls.api}/api/v1`);
   const python = await prefectPython({ lockFile: HA_LOCK, report: (what) => timeline.tell(what) });
@@ -49,7 +48,7 @@ export async function setUp(folder, redis) {
   const worker = workerOf(settings, python);
   await worker.start();
   timeline.tell('API and worker run');
-  return { timeline, verdicts: new Verdicts(), balancer, ...prefect, worker, urls, data };
+  return { timeline, verdicts, balancer, ...prefect, worker, urls, data };
 }
 
 /** @param {string} folder @param {Settings} settings @param {string} program @returns {Promise<number>} its port */
