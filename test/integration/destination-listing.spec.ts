@@ -117,6 +117,13 @@ describe('a file that failed', () => {
     expect(await fresh()).toEqual(['a', 'b']);
   });
 
+  it('comes again by hand also when the clock is set back then', async () => {
+    await fail(entry('a'));
+    await session.stage(listing(entry('a')), { settings: 's', retry: 'all' });
+    await wait(-60);
+    expect(await fresh()).toEqual(['a']);
+  });
+
   it.each([
     ['it changes', entry('a', 'f2'), 's'],
     ['the settings change', entry('a'), 'others'],

@@ -3,6 +3,7 @@ import { Conflict, IngestionNotFound, NameTaken, OrchestrationUnavailable, Value
 import { controlDatabase } from '@sluice/database';
 import { DataSource } from 'typeorm';
 import { UnderFaults1766000000000 } from '../../libs/database/src/migrations/1766000000000-under-faults';
+import { IdempotencyKeys } from '../../libs/ingestion/src/idempotency-keys';
 import { anIngestion, DAILY, refusalOf, startControlPlane, until, type ControlPlane } from '../support/control-plane';
 import { freshDatabase } from '../support/database';
 
@@ -109,6 +110,18 @@ describe('a repeated create', () => {
     ]);
     expect((await plane.ingestions.createIngestion(anIngestion(), key)).id).not.toBe(first.id);
   });
+});
+
+it('a call that ended in a fault which says nothing of it is looked into at once, also when the clock is set back then', async () => {
+  const call = { operation: 'create', key: randomUUID(), body: {} } as const;
+  const keys = plane.get(IdempotencyKeys);
+  const lost = () =>
+    keys.once(call, { make: () => Promise.reject(new Error('lost')), made: () => Promise.resolve(null) });
+  await expect(lost()).rejects.toThrow('lost');
+  const back = `UPDATE sluice_control.idempotency_key SET held_until = held_until + interval '1 minute' WHERE key = $1`;
+  await plane.sql(back, [call.key]);
+  const found = { make: () => Promise.resolve('made'), made: () => Promise.resolve('found') };
+  expect(await keys.once(call, found)).toBe('found');
 });
 
 describe('a create whose process died', () => {

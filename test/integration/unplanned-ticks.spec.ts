@@ -82,10 +82,10 @@ describe('ticks that Prefect never planned', () => {
     const [latest, none] = [await afterOutage(12), await afterOutage(12, { missed_runs: 'none' })];
     await Promise.all(Array.from({ length: 10 }, () => plane.reconciler.runOnce()));
     const { superseded, overlap_skipped } = await countersOf(latest);
-    expect(superseded).toBeLessThanOrEqual(10);
+    expect([9, 10]).toContain(superseded);
     expect(overlap_skipped).toBeLessThanOrEqual(1);
     expect(await runsOf(latest)).toHaveLength(1);
-    expect((await countersOf(none)).missed).toBeLessThanOrEqual(11);
+    expect([10, 11]).toContain((await countersOf(none)).missed);
   });
 
   it('that a leader ran and had no time to count are counted by the next, without another run', async () => {

@@ -144,7 +144,8 @@ export class IdempotencyKeys {
 const OWN = 'operation = $1 AND key = $2 AND holder = $3';
 const ANSWERED = `UPDATE sluice_control.idempotency_key SET holder = NULL, held_until = NULL WHERE ${OWN}`;
 const FAILED = `DELETE FROM sluice_control.idempotency_key WHERE ${OWN}`;
-const UNCLEAR = `UPDATE sluice_control.idempotency_key SET held_until = now() WHERE ${OWN}`;
+/** Free at once, also for a clock that is set back a little. */
+const UNCLEAR = `UPDATE sluice_control.idempotency_key SET held_until = '-infinity' WHERE ${OWN}`;
 
 /** The use case itself has said no, and has left nothing. Of any other fault (the database went away) nobody knows. */
 function isPlain(error: unknown): boolean {

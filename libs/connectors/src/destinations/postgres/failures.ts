@@ -42,9 +42,9 @@ export async function recordFailures(
   return rows;
 }
 
-/** Makes failed files due now: all, or these. What their next failure counts as stays. To be called under the fence. */
+/** Makes failed files due now, also for a clock that is set back a little: all, or these. What their next failure counts as stays. To be called under the fence. */
 export async function makeDue(client: Client, ingestionId: string, which: 'all' | readonly string[]): Promise<void> {
-  const statement = `UPDATE sluice.failed_file SET next_attempt_at = now()
-    WHERE ingestion = $1 AND ($2::text[] IS NULL OR path = ANY ($2)) AND next_attempt_at IS DISTINCT FROM now()`;
+  const statement = `UPDATE sluice.failed_file SET next_attempt_at = '-infinity'
+    WHERE ingestion = $1 AND ($2::text[] IS NULL OR path = ANY ($2)) AND next_attempt_at IS DISTINCT FROM '-infinity'`;
   await client.query(statement, [ingestionId, which === 'all' ? null : which]);
 }
