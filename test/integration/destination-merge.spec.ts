@@ -263,9 +263,18 @@ describe('a batch that merges', () => {
         [big(1), int(1)],
       ]),
     ]);
+    await session.batch(order(keys, { keys: ['a', 'b'] }), async (batch) => [
+      await put(batch, 'y', keys, [
+        [big(1), int(2)],
+        [big(1), int(3)],
+        [big(2), int(1)],
+      ]),
+    ]);
     expect(await plane.rows('SELECT a, b FROM t ORDER BY a, b')).toEqual([
       { a: '1', b: 1 },
       { a: '1', b: 2 },
+      { a: '1', b: 3 },
+      { a: '2', b: 1 },
     ]);
   });
 
