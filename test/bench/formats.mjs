@@ -67,7 +67,7 @@ async function prepareFiles(folder, options) {
   const [sizes, at] = [sizesOf(options.rows), places(data)];
   console.log(`making the files of ${sizes.rows} rows`);
   await writeDatasets(data, sizes, options.works);
-  if (options.works.has('merge')) await writeMergeFiles(at.merge, sizes.mergeRows);
+  if (options.works.has('merge') || options.works.has('shuffled')) await writeMergeFiles(at.merge, sizes.mergeRows);
   const shared = { data, options, sizes, at, notes: new Set(), rivals: new Map() };
   for (const name of /** @type {const} */ (['dlt', 'sling']))
     if (options.works.has(name)) await prepareRival(shared, name, folder);
@@ -141,7 +141,8 @@ function stepsOf(it) {
   for (const name of /** @type {const} */ (['csv', 'parquet', 'ndjson', 'gz']))
     if (works.has(name)) steps.push([name, (round) => oneFile(it, name, round)]);
   if (works.has('many')) steps.push(['many', (round) => manyFiles(it, round)]);
-  if (works.has('merge')) steps.push(['merge', (round) => mergeRound(it, round)]);
+  for (const name of /** @type {const} */ (['merge', 'shuffled']))
+    if (works.has(name)) steps.push([name, (round) => mergeRound(it, round, name)]);
   for (const [name, rival] of it.rivals) steps.push([name, () => rivalsTurn(it, rival, it.at.csv, it.sizes.rows)]);
   const dlt = it.rivals.get('dlt');
   const { smallFiles, rowsPerSmallFile } = it.sizes;

@@ -7,6 +7,7 @@ export const WORKS = /** @type {const} */ ([
   'gz',
   'many',
   'merge',
+  'shuffled',
   'large',
   'dlt',
   'sling',

@@ -80,6 +80,7 @@ function others(benches) {
       merged,
       'ratio 1.3',
     ],
+    ['shuffled', () => 'the same, its rows in no order', merged, 'ratio 1.3'],
     ['large', ({ sizes }) => `a CSV of ${(sizes.largeBytes / 1e9).toFixed(1)} GB`, seconds, '450 MiB'],
   ];
   const lines = works.flatMap(([name, title, told, goal]) =>
