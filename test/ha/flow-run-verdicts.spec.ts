@@ -15,6 +15,7 @@ const aRun = (overrides: Partial<SeenRun> = {}): SeenRun => ({
   id: 'r',
   flow_run_id: 'first',
   status: 'success',
+  started_at: new Date(0),
   ...overrides,
 });
 
@@ -27,7 +28,7 @@ describe('what Sluice and Prefect say of a run', () => {
     ['crashed', 'CRASHED', 'Crashed'],
     ['cancelled', 'CANCELLED', 'Cancelled'],
   ])('%s is %s "%s"', (status, state_type, state_name) => {
-    expect(agree(status, aFlowRun({ state_type, state_name }))).toBe(true);
+    expect(agree(aRun({ status }), aFlowRun({ state_type, state_name }))).toBe(true);
   });
 
   it.each([
@@ -37,6 +38,7 @@ describe('what Sluice and Prefect say of a run', () => {
     ['skipped', 'COMPLETED', 'Completed'],
     ['partial', 'FAILED', 'Failed'],
     ['failed', 'CRASHED', 'Crashed'],
+    ['failed', 'CANCELLED', 'Cancelled'],
     ['crashed', 'COMPLETED', 'Completed'],
     ['running', 'COMPLETED', 'Completed'],
   ])('%s is not %s "%s"', (status, state_type, state_name) => {
@@ -44,6 +46,22 @@ describe('what Sluice and Prefect say of a run', () => {
     expect(differences([aRun({ status })], [flowRun])).toEqual([
       `run r is ${status}, flow run first (run:r) ${state_type} "${state_name}", ran 1 times`,
     ]);
+  });
+
+  const cancelled = { ...gaveUp, state_type: 'CANCELLED', state_name: 'Cancelled' };
+
+  it('a refused trigger has failed here and is cancelled there, and never ran', () => {
+    expect(agree(aRun({ status: 'failed', started_at: null }), aFlowRun(cancelled))).toBe(true);
+  });
+
+  it.each([
+    ['failed', new Date(0), cancelled],
+    ['failed', null, { ...cancelled, run_count: 1 }],
+    ['failed', null, { ...cancelled, start_time: '2026-11-25' }],
+    ['crashed', null, cancelled],
+    ['success', null, cancelled],
+  ])('%s, started %p, is not %j', (status, started_at, state) => {
+    expect(agree(aRun({ status, started_at }), aFlowRun(state))).toBe(false);
   });
 
   it.each(['gone', null])('a flow run that Prefect does not have is a difference (%s)', (flow_run_id) => {

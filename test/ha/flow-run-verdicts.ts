@@ -16,13 +16,17 @@ export interface SeenRun {
   id: string;
   flow_run_id: string | null;
   status: string;
+  /** `null`: it never loaded. */
+  started_at: unknown;
 }
 
 /** All that end well are COMPLETED; the name says how well. */
 const COMPLETED: Readonly<Record<string, string>> = { success: 'Completed', partial: 'Partial', skipped: 'Skipped' };
 
-/** Whether a run's status says what its flow run's state says. `undefined`: Prefect has no such flow run. */
-export function agree(status: string, flowRun: SeenFlowRun | undefined): boolean {
+/** Whether a run says what its flow run says. `undefined`: Prefect has no such flow run. */
+export function agree(run: SeenRun, flowRun: SeenFlowRun | undefined): boolean {
+  const { status } = run;
+  if (flowRun?.state_type === 'CANCELLED' && wasRefused(run, flowRun)) return true;
   const name = COMPLETED[status];
   if (name === undefined) return flowRun?.state_type === status.toUpperCase();
   return flowRun?.state_type === 'COMPLETED' && flowRun.state_name === name;
@@ -31,10 +35,17 @@ export function agree(status: string, flowRun: SeenFlowRun | undefined): boolean
 /** A line for each run whose flow run says something else, or is not there. */
 export function differences(runs: readonly SeenRun[], flowRuns: readonly SeenFlowRun[]): string[] {
   const byId = new Map(flowRuns.map((flowRun) => [flowRun.id, flowRun]));
-  return runs.flatMap(({ id, flow_run_id, status }) => {
-    const flowRun = byId.get(flow_run_id ?? '');
-    return agree(status, flowRun) ? [] : [`run ${id} is ${status}, flow run ${flowRun ? told(flowRun) : 'missing'}`];
+  return runs.flatMap((run) => {
+    const flowRun = byId.get(run.flow_run_id ?? '');
+    return agree(run, flowRun)
+      ? []
+      : [`run ${run.id} is ${run.status}, flow run ${flowRun ? told(flowRun) : 'missing'}`];
   });
+}
+
+/** A trigger that was answered with 503: here it has failed, and what Prefect got of it nevertheless is cancelled before it runs. */
+function wasRefused({ status, started_at }: SeenRun, { start_time, run_count }: SeenFlowRun): boolean {
+  return status === 'failed' && started_at === null && start_time === null && run_count === 0;
 }
 
 export interface Executions {

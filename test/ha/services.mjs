@@ -46,7 +46,7 @@ export async function faultOfServices(scene) {
   const ticks = nextTicks();
   const [latest, none] = [await onTimetable(scene, 'latest', ticks), await onTimetable(scene, 'none', ticks)];
   await judgePlanned(scene, [latest, none]);
-  timeline.begin('kill -9 the background services and the worker');
+  timeline.strike('kill -9 the background services and the worker');
   await Promise.all([scene.services.kill(), scene.worker.kill()]);
   await judgeRed(scene);
   await layFile(manual);
@@ -125,11 +125,7 @@ async function judgePolicy({ urls, verdicts }, policy, { id }, { ticks, back }) 
   const open = missed.filter((run) => ['SCHEDULED', 'PENDING', 'RUNNING'].includes(run.state_type));
   const newest = ran.every(({ due }) => due === ticks.second);
   const figures = `${missed.length} ticks missed, ${ran.length} ran after all, states ${missed.map((run) => run.state_name).join(', ') || 'none'}`;
-  verdicts.say(
-    missedDemand(policy),
-    ran.length === WANTED[policy] && newest && open.length === 0,
-    figures,
-  );
+  verdicts.say(missedDemand(policy), ran.length === WANTED[policy] && newest && open.length === 0, figures);
   const third = runs.find(({ due }) => due === ticks.third);
   verdicts.say(
     goesOnDemand(policy),

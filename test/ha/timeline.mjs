@@ -1,5 +1,10 @@
+import { requireTypeScript } from '../../tools/typescript.mjs';
+
 /** @typedef {{ kind: string, status: number | 'none', at: number, ms: number, body: any }} Answer `at`: when it was asked, ms since the start */
-/** @typedef {{ name: string, from: number, to: number, outageMs: number }} Phase `outageMs`: how long nobody at all answers */
+/** @typedef {import('./answer-verdicts.js').Phase} Phase */
+
+/** @type {typeof import('./answer-verdicts.js')} */
+export const { last503 } = requireTypeScript('test/ha/answer-verdicts.ts');
 
 const TIMEOUT_MS = 20_000;
 
@@ -29,12 +34,23 @@ export class Timeline {
     console.log(`${(this.now / 1000).toFixed(1).padStart(7)} s  ${what}`);
   }
 
-  /** What follows belongs to this phase. @param {string} name @param {number} [outageMs] */
-  begin(name, outageMs = 0) {
+  /** What follows belongs to this phase, which is no fault. @param {string} name */
+  begin(name) {
+    this.#begin({ name, isFault: false, outageMs: 0 });
+  }
+
+  /** A fault follows. @param {string} name @param {number} [outageMs] how long nobody at all answers */
+  strike(name, outageMs = 0) {
+    this.#begin({ name, isFault: true, outageMs });
+  }
+
+  /** @param {Pick<Phase, 'name' | 'isFault' | 'outageMs'>} phase */
+  #begin(phase) {
+    const from = this.now;
     const before = this.phases.at(-1);
-    if (before !== undefined) before.to = this.now;
-    this.phases.push({ name, from: this.now, to: Infinity, outageMs });
-    this.tell(name);
+    if (before !== undefined) before.to = from;
+    this.phases.push({ ...phase, from, to: Infinity });
+    this.tell(phase.name);
   }
 
   /**
@@ -87,7 +103,7 @@ export function tableOf(timeline) {
 function rowOf(timeline, phase) {
   const answers = timeline.answersIn(phase);
   const count = (/** @type {(answer: Answer) => boolean} */ test) => String(answers.filter(test).length);
-  const last = last503(answers, phase);
+  const last = last503(timeline.answers, phase, timeline.phases);
   return [
     `${(phase.from / 1000).toFixed(1)} s`,
     phase.name,
@@ -100,12 +116,6 @@ function rowOf(timeline, phase) {
     last === null ? '-' : `${(last / 1000).toFixed(1)} s`,
     `${(Math.max(0, ...answers.map(({ ms }) => ms)) / 1000).toFixed(2)} s`,
   ];
-}
-
-/** Milliseconds from the fault until the last request was sent that was answered 503; `null`: none was. @param {Answer[]} answers @param {Phase} phase */
-export function last503(answers, phase) {
-  const refused = answers.filter(({ status }) => status === 503);
-  return refused.length === 0 ? null : Math.max(...refused.map(({ at }) => at - phase.from));
 }
 
 /** @param {Answer} answer */

@@ -39,7 +39,7 @@ export { columnName } from './schema/column-names';
 export { inferAll, together } from './schema/infer';
 export { widened, widens } from './schema/widening';
 export { configuredSource, type SourceSettings } from './sources/configured-source';
-export { makeTempFolder, removeStaleFolders } from './temp-folders';
+export { asUnwritable, makeTempFolder, removeStaleFolders } from './temp-folders';
 export { FileSource, type FileSourceOptions } from './sources/file-source';
 export { Source, type SourceEntry, type SourceFile } from './sources/source';
 export {

@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, readlinkSync } from 'node:fs';
 import { readdir, rm, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { BadFile, LoadError } from './errors';
 
 /** What a folder that another machine made may be old before it is taken for left behind, ms: its processes cannot be seen from here. */
 const FOREIGN_MS = 24 * 3600 * 1000;
@@ -11,6 +12,17 @@ const OURS = /^sluice-(?:spool|rejected)-(?:(?<host>[0-9a-z-]+)\.(?<pid>\d+)\.)?
 export function makeTempFolder(parent: string, kind: 'spool' | 'rejected'): string {
   mkdirSync(parent, { recursive: true });
   return mkdtempSync(join(parent, `sluice-${kind}-${here()}.${process.pid}.`));
+}
+
+/**
+ * What the file system below `parent` says when `what` cannot be written there, as a fault of the machine: full today, it may have room at the next
+ * run. Other errors as they are.
+ */
+export function asUnwritable(error: unknown, what: string, parent: string): unknown {
+  const code = (error as NodeJS.ErrnoException).code ?? '';
+  if (error instanceof LoadError || !/^E[A-Z]+$/.test(code)) return error;
+  const message = `${what} ${parent} (${code}). Make room there, or set SLUICE_TEMP_DIR to another folder.`;
+  return new BadFile('limit', message, {}, { cause: error, retry: 'later' });
 }
 
 /** Removes what processes that were killed left behind. Never raises, and never touches what a living process of this machine made. */

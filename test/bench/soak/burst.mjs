@@ -103,7 +103,8 @@ async function untilAllEnded({ control }, ingestions, due) {
 
 /** @param {Bench} bench @param {Due[]} ingestions @param {boolean} allEnded */
 async function judge({ control, destination, verdicts, prefectApiUrl }, ingestions, allEnded) {
-  const sql = 'SELECT id, ingestion_id, flow_run_id, status FROM sluice_control.run WHERE ingestion_id = ANY ($1)';
+  const sql =
+    'SELECT id, ingestion_id, flow_run_id, status, started_at FROM sluice_control.run WHERE ingestion_id = ANY ($1)';
   const { rows } = await control.query(sql, [ingestions.map(({ id }) => id)]);
   const good = rows.filter(({ status }) => status === 'success').length;
   verdicts.say('all due runs end', allEnded && good === rows.length, `${rows.length} runs, ${good} succeeded`);

@@ -1,5 +1,5 @@
 import { readdir } from 'node:fs/promises';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Rejection } from '@sluice/connectors';
@@ -49,6 +49,23 @@ describe('rejected rows', () => {
     for (let n = 0; n < 600; n++) rejections.add(rejection(n));
     await rejections.close();
     expect(await readdir(folder)).toEqual([]);
+  });
+
+  it('that cannot be kept are a fault of the machine, told by the setting', async () => {
+    const blocked = join(folder, 'a file');
+    await writeFile(blocked, '');
+    const full = new Rejections(blocked);
+    const addMany = () => {
+      for (let n = 0; n < 600; n++) full.add(rejection(n));
+    };
+    expect(addMany).toThrow(
+      expect.objectContaining({
+        name: 'BadFile',
+        type: 'limit',
+        retry: 'later',
+        message: `The rows left out could not be kept in ${blocked} (EEXIST). Make room there, or set SLUICE_TEMP_DIR to another folder.`,
+      }),
+    );
   });
 
   it.each([

@@ -2,7 +2,7 @@ import { appendFileSync, createReadStream } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { type LeftOutRow, makeTempFolder } from '@sluice/connectors';
+import { asUnwritable, type LeftOutRow, makeTempFolder } from '@sluice/connectors';
 
 /** Kept in memory before they go to a file. */
 const IN_MEMORY = 500;
@@ -18,7 +18,7 @@ export class Rejections {
 
   constructor(private readonly tempDir: string) {}
 
-  /** Readers call it in the middle of a piece and cannot wait; a write of some hundred rows at a time is short. */
+  /** Readers call it in the middle of a piece and cannot wait; a write of some hundred rows at a time is short. Raises `BadFile` when there is no room. */
   add(rejection: LeftOutRow): void {
     this.count++;
     this.first ??= rejection;
@@ -52,9 +52,12 @@ export class Rejections {
   }
 
   private spill(): void {
-    appendFileSync(this.file, this.pending.map((rejection) => `${JSON.stringify(rejection)}\n`).join(''), {
-      mode: 0o600,
-    });
+    const lines = this.pending.map((rejection) => `${JSON.stringify(rejection)}\n`).join('');
+    try {
+      appendFileSync(this.file, lines, { mode: 0o600 });
+    } catch (error) {
+      throw asUnwritable(error, 'The rows left out could not be kept in', this.tempDir);
+    }
     this.pending = [];
   }
 }

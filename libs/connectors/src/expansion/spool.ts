@@ -3,8 +3,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { BadFile, LoadError } from '../errors';
-import { makeTempFolder } from '../temp-folders';
+import { asUnwritable, makeTempFolder } from '../temp-folders';
 import type { Chunks } from './chunks';
 
 /** Local copies for readers that need a file, in a folder only this user may enter, made when it is needed. To be closed. */
@@ -37,15 +36,7 @@ export class Spool {
       await pipeline(Readable.from(chunks, { highWaterMark: 1 }), createWriteStream(path, { mode: 0o600 }), { signal });
       return path;
     } catch (error) {
-      throw this.unwritable(error);
+      throw this.stop.signal.aborted ? error : asUnwritable(error, 'No copy could be written to', this.tempDir);
     }
-  }
-
-  private unwritable(error: unknown): unknown {
-    const code = (error as NodeJS.ErrnoException).code ?? '';
-    if (error instanceof LoadError || this.stop.signal.aborted || !/^E[A-Z]+$/.test(code)) return error;
-    const reason = `No copy could be written to ${this.tempDir} (${code}).`;
-    const options = { cause: error, retry: 'later' } as const;
-    return new BadFile('limit', `${reason} Make room there, or set SLUICE_TEMP_DIR to another folder.`, {}, options);
   }
 }
