@@ -224,6 +224,20 @@ const contract = (start: () => Promise<Prefect>) => () => {
       });
     });
 
+    it("of another installation's deployment is cancelled and refused, and tells whoever was faster that it is crossed", async () => {
+      const { deployment, spec } = await create({ timetable: null });
+      const request = { deploymentId: deployment.id, ingestionId: spec.ingestionId, runId: randomUUID() };
+      gateway.speakFor(randomUUID());
+      await expect(gateway.createFlowRun(request)).rejects.toThrow(
+        `Deployment ${deployment.name} in Prefect belongs to another Sluice (sluice:${installation})`,
+      );
+      gateway.speakFor(installation);
+      const crossed = (await gateway.flowRunsMadeFor([request.runId])).get(request.runId);
+      expect(crossed).toMatchObject({ phase: 'cancelled', isCrossed: true });
+      const own = await gateway.createFlowRun({ ...request, runId: randomUUID() });
+      expect(await gateway.readFlowRun(own.flowRunId)).toMatchObject({ phase: 'scheduled', isCrossed: false });
+    });
+
     it('of a deployment that is missing is unavailable, not a success', async () => {
       const request = { deploymentId: NOWHERE, ingestionId: NOWHERE, runId: randomUUID() };
       await expect(gateway.createFlowRun(request)).rejects.toMatchObject({ reason: 'not_initialized' });

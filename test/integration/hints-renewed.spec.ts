@@ -172,6 +172,23 @@ describe('refresh/full after the hints have changed', () => {
     ]);
   });
 
+  it('keeps and loads a column that a given schema no longer names, until it is dropped by hand', async () => {
+    const given = { mode: 'given', columns: { id: 'integer', v: 'text' } } as const;
+    const order = await loaded({ on_schema_change: 'ignore', schema: given }, 'id,v,w\n1,x,y\n');
+    const fewer = { mode: 'given', columns: { id: 'integer' } } as const;
+    expect((await refreshed(order, fewer)).errors).toEqual([]);
+    expect(await types()).toEqual({ id: 'integer', v: 'text' });
+    expect(await plane.rows('SELECT id, v FROM t')).toEqual([{ id: 1, v: 'x' }]);
+    await plane.rows('ALTER TABLE t DROP COLUMN v');
+    await plane.write('b.csv', 'id,v,w\n2,x,y\n');
+    expect((await plane.run(hinted(order, fewer))).errors).toEqual([]);
+    expect((await refreshed(order, fewer)).errors).toEqual([]);
+    expect(await plane.rows('SELECT * FROM t ORDER BY id')).toEqual([
+      { id: 1, _load_id: expect.anything() as unknown },
+      { id: 2, _load_id: expect.anything() as unknown },
+    ]);
+  });
+
   it.each(['append_new_columns', 'ignore', 'fail'] as const)(
     'respects the types of a table that somebody else has made: %s',
     async (on_schema_change) => {

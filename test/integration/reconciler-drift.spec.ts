@@ -369,6 +369,29 @@ describe('what is not ours', () => {
     expect(kindsOf((await reconciliation.look()).drifts)).toEqual([['other_installation', 'none']]);
   });
 
+  it('is not run by a trigger of ours, nor by catching up: its flow run is cancelled, and the run has failed', async () => {
+    const id = await scheduled();
+    deploymentOf(id).tags = ['sluice', `sluice:${randomUUID()}`];
+    await expect(plane.ingestions.triggerManualRun(id)).rejects.toMatchObject({ code: 'CONFLICT' });
+    await plane.sql(`UPDATE sluice_control.ingestion SET ticks_seen_until = now() - interval '3 days' WHERE id = $1`, [
+      id,
+    ]);
+    removeWhere(plane.fake.flowRuns, (it) => it.auto_scheduled);
+    await plane.reconciler.runOnce();
+    await plane.reconciler.runOnce();
+    const flowRuns = plane.fake.flowRuns.filter((it) => it.deployment_id === deploymentOf(id).id && !it.auto_scheduled);
+    expect(flowRuns).toMatchObject([{ state_type: 'CANCELLED' }, { state_type: 'CANCELLED' }]);
+    expect((await plane.runs.listRuns(id)).items).toMatchObject([
+      { status: 'failed', trigger: 'scheduled' },
+      {
+        status: 'failed',
+        trigger: 'manual',
+        errors: [{ message: expect.stringContaining('another Sluice') as string }],
+      },
+    ]);
+    expect((await plane.ingestions.getIngestion(id)).counters.missed).toBeGreaterThan(0);
+  });
+
   it('is ours when it has no mark, but an ingestion', async () => {
     const id = await scheduled();
     const tags = deploymentOf(id).tags;

@@ -52,6 +52,7 @@ export class FlowRunExecution {
     const { ingestionId, runId } = flowRun.parameters;
     if (ingestionId === null)
       return this.finish('failed', 'The flow run has no parameter ingestion_id. Trigger ingestions through the API.');
+    if (flowRun.isCrossed) return this.finish('cancelled', CROSSED);
     const order = await this.recorder.findOrder(ingestionId);
     if (order === null)
       return this.finish('failed', `Ingestion ${ingestionId} not found: its deployment is orphaned and can be removed`);
@@ -143,6 +144,9 @@ export class FlowRunExecution {
 }
 
 const ENDED: ReadonlySet<FlowRun['phase']> = new Set(['completed', 'failed', 'crashed', 'cancelled']);
+
+const CROSSED =
+  'It was started by one Sluice, of a deployment of another (see its tags); nothing was loaded. Is the control database of the first a copy? Give it a Prefect of its own.';
 
 function wasCancelled(): RunStopped {
   return new RunStopped('cancelled', 'The run was cancelled; what was not committed was rolled back.');

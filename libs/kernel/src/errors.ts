@@ -76,6 +76,15 @@ export class Conflict extends DomainError {
   readonly retry = 'later';
 }
 
+/** The deployment under an ingestion's name is another Sluice's: this control database is a copy, or was restored under another id. */
+export class DeploymentOfAnother extends Conflict {
+  constructor(deployment: string, marks: readonly string[]) {
+    super(
+      `Deployment ${deployment} in Prefect belongs to another Sluice (${marks.join(', ')}), so it is left alone. Is this control database a copy? Give it a Prefect of its own.`,
+    );
+  }
+}
+
 export class NameTaken extends DomainError {
   readonly code = 'NAME_TAKEN';
   readonly retry = 'never';

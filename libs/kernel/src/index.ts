@@ -1,6 +1,7 @@
 /** What every room may use: the domain's errors, the clock, secrets, the configuration. Imports nothing of ours. */
 export {
   Conflict,
+  DeploymentOfAnother,
   DestinationUnavailable,
   DomainError,
   ERROR_CODES,

@@ -33,7 +33,7 @@ export function createClient(config: PrefectConfig, clock: Clock): PrefectClient
 export function createGateway(config: GatewayConfig, clock: Clock, options: GatewayOptions = {}): OrchestrationGateway {
   const prefect = new PrefectClient(serversOf(config), clock);
   const deployments = new Deployments(prefect, bootstrapOf(prefect, config, options));
-  const flowRuns = new FlowRuns(prefect, clock);
+  const flowRuns = new FlowRuns(prefect, clock, () => deployments.installation);
   const scheduler = new SchedulerCheck(prefect, new Canary(prefect), clock);
   const probes = { probe: proberOf(prefect, config, options), scheduler: () => scheduler.look() };
   const watch = new Watch(probes, clock, options.probeEveryMs ?? PROBE_EVERY_MS);

@@ -27,6 +27,11 @@ export function isInstallationTag(tag: string): boolean {
   return tag.startsWith(`${TAG}:`);
 }
 
+/** The marks of Sluices among the tags. */
+export function marksOf(tags: readonly string[]): string[] {
+  return tags.filter(isInstallationTag);
+}
+
 /** Whether another Sluice has marked it. While `installation` is `null`, nobody tells installations apart. */
 export function isOfAnother(tags: readonly string[], installation: string | null): boolean {
   return installation !== null && tags.some(isInstallationTag) && !tags.includes(installationTag(installation));

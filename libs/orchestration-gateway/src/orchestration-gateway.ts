@@ -100,7 +100,7 @@ export class OrchestrationGateway {
     return this.parts.flowRuns.brokenTicks(since);
   }
 
-  /** One flow run with the idempotency key `run:<runId>` (`run:<runId>:2` for the one made instead of it) and ids as parameters; repeatable. `OrchestrationUnavailable('not_initialized')` when the deployment is missing in Prefect. */
+  /** One flow run with the idempotency key `run:<runId>` (`run:<runId>:2` for the one made instead of it) and ids as parameters; repeatable. `OrchestrationUnavailable('not_initialized')` when the deployment is missing in Prefect, `DeploymentOfAnother` when it is another installation's: then it is cancelled. */
   createFlowRun(request: FlowRunRequest): Promise<{ flowRunId: string }> {
     return this.parts.flowRuns.create(request);
   }

@@ -68,6 +68,8 @@ export interface FlowRun {
   isInstead: boolean;
   /** True when it is the first one made for the run that its parameters name, and not a copy of those. */
   isOfItsRun: boolean;
+  /** True when one Sluice has started it of the deployment of another: nobody is to execute it. */
+  isCrossed: boolean;
   workPool: string | null;
   expectedStartAt: Date | null;
 }

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { Clock, OrchestrationUnavailable } from '@sluice/kernel';
+import { Clock, DeploymentOfAnother, OrchestrationUnavailable } from '@sluice/kernel';
 import { rowsOf } from '@sluice/database';
 import { OrchestrationGateway } from '@sluice/orchestration-gateway';
 import { DataSource } from 'typeorm';
@@ -80,6 +80,7 @@ export class LostRuns implements ReconcilerStep {
     if (run.entered || end.status !== 'crashed') return null;
     return this.resubmission.again(run).catch((error: unknown) => {
       if (error instanceof OrchestrationUnavailable) return UNKNOWN;
+      if (error instanceof DeploymentOfAnother) return null;
       throw error;
     });
   }

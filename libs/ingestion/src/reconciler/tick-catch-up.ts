@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { Conflict, IngestionNotFound, RunActive } from '@sluice/kernel';
+import { Conflict, DeploymentOfAnother, IngestionNotFound, RunActive } from '@sluice/kernel';
 import { rowsOf } from '@sluice/database';
 import { DataSource } from 'typeorm';
 import { takenIndex } from '../faults';
@@ -57,17 +57,19 @@ export class TickCatchUp {
     // The run first, the count after: a run that is there accounts for its tick, should this process end in between.
     const became = await this.run(row, last);
     if (became === 'later') return [];
+    if (became === 'refused') return this.moveOn(row, seen.until, { ...NONE, missed: open.length }, null);
     const overlap_skipped = became === 'overlapped' ? 1 : 0;
     return this.moveOn(row, seen.until, { ...NONE, superseded, overlap_skipped }, became === 'run' ? last : null);
   }
 
-  private async run(row: Watched, plannedAt: Date): Promise<'run' | 'overlapped' | 'later'> {
+  private async run(row: Watched, plannedAt: Date): Promise<'run' | 'overlapped' | 'refused' | 'later'> {
     const assert = (_: unknown, now: IngestionRow) => assertUnmoved(row, now);
     try {
       await this.starter.startAlone(row.id, { trigger: 'scheduled', parameters: LOAD_ALL, plannedAt, assert });
       return 'run';
     } catch (error) {
       if (error instanceof RunActive) return 'overlapped';
+      if (error instanceof DeploymentOfAnother) return 'refused';
       if (takenIndex(error) === 'run_of_tick') return 'run';
       if (error instanceof Moved || error instanceof Conflict || error instanceof IngestionNotFound) return 'later';
       throw error;

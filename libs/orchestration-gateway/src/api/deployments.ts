@@ -1,5 +1,5 @@
-import { Conflict, OrchestrationUnavailable, type OrchestrationReason } from '@sluice/kernel';
-import { TAG, deploymentName, installationTag, isInstallationTag, isOfAnother } from '../names';
+import { DeploymentOfAnother, OrchestrationUnavailable, type OrchestrationReason } from '@sluice/kernel';
+import { TAG, deploymentName, installationTag, isOfAnother, marksOf } from '../names';
 import type { Budget } from '../prefect/budget';
 import type { PrefectClient } from '../prefect/client';
 import { unavailable } from '../prefect/failures';
@@ -91,7 +91,7 @@ export class Deployments {
   }
 
   #held(wire: WireDeployment): HeldDeployment {
-    const marks = wire.tags.filter(isInstallationTag);
+    const marks = marksOf(wire.tags);
     const isOurs = this.installation !== null && marks.includes(installationTag(this.installation));
     const owner = isOurs ? 'ours' : marks.length > 0 ? 'other' : 'unmarked';
     return { ...deploymentOf(wire), owner, differences: (spec) => differencesOf(wire, spec, this.#common) };
@@ -110,9 +110,7 @@ export class Deployments {
 
   #assertNotOfAnother({ name, tags }: WireDeployment): void {
     if (!isOfAnother(tags, this.installation)) return;
-    throw new Conflict(
-      `Deployment ${name} in Prefect belongs to another Sluice (${tags.filter(isInstallationTag).join(', ')}), so it is left alone. Is this control database a copy? Give it a Prefect of its own.`,
-    );
+    throw new DeploymentOfAnother(name, marksOf(tags));
   }
 
   async #create(spec: DeploymentSpec, budget: Budget): Promise<WireDeployment> {

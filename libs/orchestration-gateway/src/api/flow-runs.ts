@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import type { Clock } from '@sluice/kernel';
-import { TAG, idempotencyKey, idempotencyKeyInstead } from '../names';
+import { type Clock, DeploymentOfAnother } from '@sluice/kernel';
+import { TAG, deploymentName, idempotencyKey, idempotencyKeyInstead, installationTag, marksOf } from '../names';
 import type { Budget } from '../prefect/budget';
 import type { PrefectClient } from '../prefect/client';
 import { unavailable } from '../prefect/failures';
@@ -36,16 +36,32 @@ export class FlowRuns {
   constructor(
     private readonly prefect: PrefectClient,
     private readonly clock: Clock,
+    /** Who starts flow runs; `null`: nobody tells installations apart. */
+    private readonly installation: () => string | null = () => null,
   ) {}
 
   async create(request: FlowRunRequest): Promise<{ flowRunId: string }> {
     const { deploymentId, ingestionId, runId, instead = false } = request;
+    const mark = this.#mark;
     const parameters = { ingestion_id: ingestionId, run_id: runId };
     const idempotency_key = instead ? idempotencyKeyInstead(runId) : idempotencyKey(runId);
-    const body = { idempotency_key, parameters, tags: [TAG] };
+    const body = { idempotency_key, parameters, tags: [TAG, ...mark] };
     const made = await this.prefect.find(routes.createFlowRun(deploymentId, body));
     if (!made) throw unavailable('not_initialized', `deployment ${deploymentId} is missing in Prefect`);
+    const others = marksOf(made.tags).filter((tag) => !mark.includes(tag));
+    if (mark.length > 0 && others.length > 0) await this.#takeBack(made.id, ingestionId, others);
     return { flowRunId: made.id };
+  }
+
+  get #mark(): string[] {
+    const installation = this.installation();
+    return installation === null ? [] : [installationTag(installation)];
+  }
+
+  /** Known only from the answer, which has the tags of the deployment too: asking before would cost each trigger a call. A process that is faster sees both marks. */
+  async #takeBack(flowRunId: string, ingestionId: string, others: readonly string[]): Promise<never> {
+    await this.cancel(flowRunId);
+    throw new DeploymentOfAnother(deploymentName(ingestionId), others);
   }
 
   async read(id: string): Promise<FlowRun | null> {

@@ -61,7 +61,7 @@ export const filterDeployments = (deployments: DeploymentFilter, offset: number,
 export const createFlowRun = (
   deploymentId: string,
   body: { idempotency_key: string; parameters: Record<string, string>; tags: string[] },
-) => post(path`/deployments/${deploymentId}/create_flow_run`, body, wire.withId);
+) => post(path`/deployments/${deploymentId}/create_flow_run`, body, wire.createdFlowRun);
 export const readFlowRun = (id: string) => get(path`/flow_runs/${id}`, wire.flowRun);
 export const setState = (
   id: string,

@@ -15,6 +15,10 @@ type FieldsOf<K extends keyof Schemas> = Partial<Record<keyof Schemas[K], z.ZodT
 export const done = z.union([z.null(), z.undefined()]).transform(() => true as const);
 export const version = z.string();
 export const withId = z.object({ id: z.uuid() });
+export const createdFlowRun = z.object({
+  id: z.uuid(),
+  tags: z.array(z.string()),
+} satisfies FieldsOf<'FlowRunResponse'>);
 
 /** A state type we do not know is an error: a new kind of state must be understood before anything is decided on it. */
 export const stateType = z.enum([
@@ -69,6 +73,7 @@ export const flowRun = z.object({
   state,
   parameters: template,
   auto_scheduled: z.boolean(),
+  tags: z.array(z.string()),
   idempotency_key: z.string().nullish(),
   work_pool_name: z.string().nullish(),
   expected_start_time: z.coerce.date().nullable(),

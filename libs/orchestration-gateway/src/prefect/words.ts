@@ -1,4 +1,4 @@
-import { SCHEDULE_SLUG, ingestionIdOf, idempotencyKey, isKeyInstead } from '../names';
+import { SCHEDULE_SLUG, ingestionIdOf, idempotencyKey, isKeyInstead, marksOf } from '../names';
 import type { Deployment, FlowRun, FlowRunOutcome, FlowRunPhase, LogLine, Timetable } from '../types';
 import type { StateType, WireDeployment, WireFlowRun } from './wire';
 
@@ -84,6 +84,7 @@ export function flowRunOf(wire: WireFlowRun): FlowRun {
     scheduledByTimetable: wire.auto_scheduled,
     isInstead: isKeyInstead(wire.idempotency_key),
     isOfItsRun: typeof run_id === 'string' && wire.idempotency_key === idempotencyKey(run_id),
+    isCrossed: typeof run_id === 'string' && marksOf(wire.tags).length > 1,
     workPool: wire.work_pool_name ?? null,
     expectedStartAt: wire.expected_start_time,
   };

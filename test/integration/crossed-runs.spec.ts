@@ -1,0 +1,33 @@
+import { randomUUID } from 'node:crypto';
+import { NestFactory } from '@nestjs/core';
+import { FlowRunExecution } from '../../apps/flow-runner/src/flow-run';
+import { FlowRunnerModule } from '../../apps/flow-runner/src/flow-runner.module';
+import { anIngestion, DAILY, startControlPlane, type ControlPlane } from '../support/control-plane';
+
+let plane: ControlPlane;
+beforeAll(async () => {
+  plane = await startControlPlane();
+});
+afterAll(() => plane.close());
+
+async function execute(flowRunId: string): Promise<number> {
+  const app = await NestFactory.createApplicationContext(FlowRunnerModule.for(plane.config, flowRunId), {
+    logger: false,
+  });
+  try {
+    return await app.get(FlowRunExecution).execute();
+  } finally {
+    await app.close();
+  }
+}
+
+/** A worker was faster than the Sluice that started it and then saw whose deployment it was. */
+it('a flow run that one Sluice started of the deployment of another is cancelled by its process, and loads nothing', async () => {
+  const { id } = await plane.ingestions.createIngestion(anIngestion({ schedule: DAILY }));
+  const { run_id, flow_run_id } = await plane.ingestions.triggerManualRun(id);
+  const flowRun = plane.fake.flowRuns.find((it) => it.id === flow_run_id)!;
+  flowRun.tags = [...flowRun.tags, `sluice:${randomUUID()}`];
+  expect(await execute(flow_run_id)).toBe(0);
+  expect(flowRun.state).toMatchObject({ type: 'CANCELLED', message: expect.stringContaining('of another') as string });
+  expect(await plane.runs.getRun(run_id)).toMatchObject({ status: 'queued', started_at: null });
+});
