@@ -298,7 +298,9 @@ const contract = (start: () => Promise<Prefect>) => () => {
         return String(json['id']);
       };
       const told = await retried();
-      await expect(session(told).finish('failed', 'No file could be read.')).resolves.toBe('failed');
+      const runner = session(told);
+      await expect(runner.finish('failed', 'No file could be read.')).resolves.toBe('failed');
+      await runner.close();
       await expect(gateway.readFlowRun(told)).resolves.toMatchObject({
         phase: 'failed',
         message: 'No file could be read.',

@@ -237,6 +237,16 @@ describe('cancelling', () => {
     expect(flowRun(flow_run_id).state_type).toBe('CANCELLING');
   });
 
+  it('a running run that Prefect has lost sight of is left to its process, which is heard of', async () => {
+    const { run_id, flow_run_id } = await triggered();
+    await plane.recorder.start(run_id, randomUUID());
+    enterState(flowRun(flow_run_id), newState('CRASHED'));
+    expect(await plane.runs.cancelRun(run_id)).toMatchObject({
+      status: 'running',
+      cancel: { requested_at: expect.any(Date) as Date },
+    });
+  });
+
   it('an ended run is a conflict', async () => {
     const { run_id } = await triggered();
     await plane.runs.cancelRun(run_id);

@@ -3,16 +3,30 @@ import { join } from 'node:path';
 import { ORCHESTRATION_REASONS } from '@sluice/kernel';
 
 const ROOT = join(__dirname, '..', '..');
-const text = readFileSync(join(ROOT, 'docs', 'operations.md'), 'utf8');
+const read = (path: string) => readFileSync(join(ROOT, path), 'utf8');
 
 describe('docs/operations.md', () => {
-  it('names only tests that exist', () => {
-    const named = [...text.matchAll(/`((?:apps|libs|test)\/\S+\.spec\.ts)`/g)].map(([, path = '']) => path);
-    expect(named.length).toBeGreaterThan(20);
-    expect(named.filter((path) => !existsSync(join(ROOT, path)))).toEqual([]);
+  it('says what to do on every reason that the API gives', () => {
+    const text = read('docs/operations.md');
+    expect(ORCHESTRATION_REASONS.filter((reason) => !text.includes(`| \`${reason}\``))).toEqual([]);
+  });
+});
+
+describe('docs/prefect-traps.md', () => {
+  const text = read('docs/prefect-traps.md');
+
+  it('names only tests that exist, each by a title that stands in its file', () => {
+    const named = [...text.matchAll(/`((?:apps|libs|test)\/\S+\.spec\.ts)` "([^"|]+)"/g)];
+    expect(named.length).toBeGreaterThan(40);
+    const missing = named.filter(
+      ([, path = '', title = '']) => !existsSync(join(ROOT, path)) || !read(path).includes(title),
+    );
+    expect(missing.map(([all]) => all)).toEqual([]);
   });
 
-  it('says what to do on every reason that the API gives', () => {
-    expect(ORCHESTRATION_REASONS.filter((reason) => !text.includes(`| \`${reason}\``))).toEqual([]);
+  it('has a test for each trap, or says why there is none', () => {
+    const rows = text.split('\n').filter((line) => /^\| (?!-|Prefect )/.test(line));
+    expect(rows.length).toBeGreaterThan(35);
+    expect(rows.filter((row) => !/\.spec\.ts` "|no test/.test(row))).toEqual([]);
   });
 });

@@ -6,7 +6,7 @@ import { DataSource } from 'typeorm';
 import { saying, SENTENCE } from '../faults';
 import type { RunRow } from './run.entity';
 import { hasEnded, moveRun, runError } from './run-moves';
-import { endOf, RunSettlement } from './run-settlement';
+import { ALIVE_SECONDS, endOf, RunSettlement } from './run-settlement';
 
 /**
  * Cancels a run: in Prefect first; what has not started then never loads, what has is ended by its own process. That hears of it from Prefect, and
@@ -45,14 +45,23 @@ export class RunCancellation {
     return moveRun(this.dataSource, run.id, { from: 'queued', to: 'cancelled', errors });
   }
 
+  /** Whatever a worker that lost sight of it told Prefect: it looks at its row each 3 s. */
+  private async lives({ id }: RunRow): Promise<boolean> {
+    return (await rowsOf(this.dataSource, LIVES, [id, ALIVE_SECONDS])).length > 0;
+  }
+
   /** Nothing to do while its process has it: it sees CANCELLING, or its row. A run whose process is gone is ended on Prefect's word. */
   private async endRunning(run: RunRow, phase: FlowRunPhase | null): Promise<void> {
     const end = run.flow_run_id ? endOf(phase, null) : null;
-    if (!end) return;
+    if (!end || (end.status !== 'cancelled' && (await this.lives(run)))) return;
     const settled = await this.settlement.settle({ ...run, status: 'running' }, end);
     if (settled && end.status !== 'cancelled') throw ended(run, end.status);
   }
 }
+
+const LIVES = `
+SELECT FROM sluice_control.run
+WHERE id = $1 AND status = 'running' AND heartbeat_at >= now() - make_interval(secs => $2)`;
 
 /** The first time counts. */
 const ASKED = `
