@@ -97,6 +97,13 @@ describe('a run whose process is not heard of any more', () => {
     expect(flowRun(flow_run_id).state_type).toBe('CRASHED');
   });
 
+  it('ends with all others of its machine, in the same pass', async () => {
+    for (let runs = 0; runs < 24; runs++) await begun();
+    const { clock, step } = silentRuns();
+    await watched(step, clock, 30);
+    expect(await watched(step, clock, 5)).toHaveLength(24);
+  });
+
   it('lives as soon as it is heard of again', async () => {
     const { run_id } = await begun();
     const { clock, step } = silentRuns();

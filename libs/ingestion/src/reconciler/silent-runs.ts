@@ -14,8 +14,10 @@ const GONE_MS = 35_000;
 const GONE_WHEN_CANCELLED_MS = 15_000;
 /** What a process that was asked to stop is given in any case. */
 const CANCEL_SECONDS = 15;
-/** At once: where a machine dies, its runs die together. */
-const PER_PASS = 10;
+/** Where a machine dies, its runs die together. */
+const AT_ONCE = 10;
+/** No group is begun later than this in a pass, ms: other steps wait. */
+const PASS_MS = 15_000;
 
 const LATE = `
 SELECT id, ingestion_id, flow_run_id, status, heartbeat_at,
@@ -52,7 +54,14 @@ export class SilentRuns implements ReconcilerStep {
     const gone = late.filter(
       ({ id, overdue }) => (silence.get(id) ?? 0) >= (overdue ? GONE_WHEN_CANCELLED_MS : GONE_MS),
     );
-    return (await Promise.all(gone.slice(0, PER_PASS).map((run) => this.end(run)))).flat();
+    return this.endAll(gone);
+  }
+
+  private async endAll(gone: readonly LateRun[]): Promise<string[]> {
+    const [done, until]: [string[], number] = [[], this.clock.elapsed() + PASS_MS];
+    for (let next = 0; next < gone.length && this.clock.elapsed() < until; next += AT_ONCE)
+      done.push(...(await Promise.all(gone.slice(next, next + AT_ONCE).map((run) => this.end(run)))).flat());
+    return done;
   }
 
   private async end(run: LateRun): Promise<string[]> {
