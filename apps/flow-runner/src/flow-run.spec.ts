@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { NestFactory } from '@nestjs/core';
-import { FlowRunExecution } from '../../apps/flow-runner/src/flow-run';
-import { FlowRunnerModule } from '../../apps/flow-runner/src/flow-runner.module';
-import { anIngestion, DAILY, startControlPlane, type ControlPlane } from '../support/control-plane';
+import { anIngestion, DAILY, startControlPlane, type ControlPlane } from '../../../test/support/control-plane';
+import { FlowRunExecution } from './flow-run';
+import { FlowRunnerModule } from './flow-runner.module';
 
 let plane: ControlPlane;
 beforeAll(async () => {
