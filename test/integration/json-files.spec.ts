@@ -95,3 +95,17 @@ test('numbers of floating point with 16 digits and more stay numbers, exactly', 
     { x: '100', type: 'numeric' },
   ]);
 });
+
+test('a file whose records have no field is refused, whether there is a table or not: its rows would be nowhere', async () => {
+  const order = await plane.order();
+  await plane.write('a.json', '[{}, {}]');
+  expect(await plane.run(order)).toMatchObject({
+    status: 'failed',
+    metrics: { rows_ingested: 0 },
+    errors: [{ error_type: 'schema_mismatch', message: expect.stringContaining('a.json has 2 records and no field') }],
+  });
+  await plane.write('b.json', '[{"a": 1}, {}]');
+  await plane.run(order);
+  expect(await plane.run(order)).toMatchObject({ errors: [{ file: 'a.json', error_type: 'schema_mismatch' }] });
+  expect(await plane.rows('SELECT a FROM t ORDER BY a')).toEqual([{ a: '1' }, { a: null }]);
+});

@@ -75,3 +75,12 @@ it('embedded JSON keeps all digits of its numbers, nested and rescued too', asyn
     [kept, `{"j": ${kept}}`, `{"other": ${kept}}`],
   ]);
 });
+
+it('a text that is no JSON does not fit a column of JSON', async () => {
+  const query = `SELECT * FROM (VALUES (1, '{"a": 1.50}'), (2, '{oops')) AS t (n, j)`;
+  const columns = [column('n', 'integer'), column('j', 'jsonb')];
+  expect(await loaded(query, aPlan(columns, { unfit: 'rescue' }))).toEqual([
+    ['1', '{"a": 1.50}', null],
+    ['2', null, '{"j": "{oops"}'],
+  ]);
+});

@@ -102,7 +102,9 @@ export class FileLoad {
     this.current = { index, opened };
     const drift = schema.driftOf(opened);
     if (drift !== null) throw drift;
-    return write.copy(opened.columns, (sink) => this.copy(write, index, opened, sink));
+    const rows = await write.copy(opened.columns, (sink) => this.copy(write, index, opened, sink));
+    if (rows > 0 && opened.columns.length === 0) throw withoutFields(this.item.entry.path, rows);
+    return rows;
   }
 
   private async copy(write: FileWrite, index: number, opened: OpenedFile, sink: Sink): Promise<number> {
@@ -121,6 +123,12 @@ export class FileLoad {
       signal: AbortSignal.any([signal, tooMany.signal]),
     });
   }
+}
+
+/** As of a file with none of the columns; but before any column is known there is not even a table that such rows could go to. */
+function withoutFields(path: string, rows: number): BadFile {
+  const message = `${path} has ${rows} records and no field in any of them: no column can be made for them. Correct or remove the file.`;
+  return new BadFile('schema_mismatch', message);
 }
 
 /** What is wrong with a member of an archive says with which, if it does not yet. */

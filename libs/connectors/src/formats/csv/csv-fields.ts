@@ -3,6 +3,7 @@ import type { RowTail } from '../../copy/row-tail';
 import type { LoadColumn } from '../../column';
 import { BadFile, UnknownColumns } from '../../errors';
 import type { CsvDialect, ReadPlan } from '../format-reader';
+import { validJson } from '../json/valid-json';
 import type { CsvField } from './csv-field';
 
 const TEXTS: readonly string[] = ['text', 'character varying', 'character'];
@@ -60,12 +61,16 @@ function written(
   const required = column.required === true;
   return {
     name,
-    encode: encoderOf(column, dialect),
+    encode: isJson(column) ? validJson(encoderOf(column, dialect)) : encoderOf(column, dialect),
     type: typeName(column),
     emptyIsText: column.cast === undefined && TEXTS.includes(column.type),
     whenNull: required ? 'refuse' : 'write',
     rescue: plan.unfit === 'rescue' && !required ? rescue : null,
   };
+}
+
+function isJson({ type }: LoadColumn): boolean {
+  return type === 'json' || type === 'jsonb';
 }
 
 function nothingInCommon(path: string, names: readonly string[], plan: ReadPlan): BadFile {

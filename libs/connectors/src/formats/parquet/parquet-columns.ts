@@ -124,6 +124,7 @@ function scalarTests(pair: Pair): string[] {
     tests.push('true');
   const kept = keptFraction(target);
   if (kept !== null) tests.push(`epoch_us(${value}) % ${10 ** (6 - kept)} <> 0`);
+  if (isText(source.type) && isJson(target)) tests.push(`NOT json_valid(${name}::VARCHAR)`);
   if (!keepsAll(source, target)) tests.push(`TRY_CAST(${value} AS ${source.type}) IS DISTINCT FROM ${name}`);
   return tests;
 }
