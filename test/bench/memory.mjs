@@ -44,6 +44,7 @@ async function family(root, word) {
     for (let at = parents.get(pid) ?? 0; at > 1; at = parents.get(at) ?? 0) if (at === ancestor) return true;
     return false;
   };
+  /** @type {number[]} */
   const heads = [];
   for (const pid of pids) if (below(pid, root) && (await commandOf(pid)).includes(word)) heads.push(pid);
   return pids.filter((pid) => heads.some((head) => pid === head || below(pid, head)));
