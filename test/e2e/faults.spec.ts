@@ -169,7 +169,7 @@ describeWithPrefect('whatever happens to a flow run', () => {
     // The row ends before the last lines are sent.
     await until('its lines have reached Prefect', async () => {
       const logs = await system.api<{ items: { message: string }[] }>('GET', `/runs/${items[0]?.id}/logs`);
-      return logs.body.items.some(({ message }) => message.includes('1 files found, 1 of them new'));
+      return logs.body.items.some(({ message }) => message.includes('1 file found, 1 new'));
     });
   }, 60_000);
 });

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { Conflict, IngestionNotFound, NameTaken, OrchestrationUnavailable, ValueError } from '@sluice/kernel';
 import { controlDatabase } from '@sluice/database';
 import { DataSource } from 'typeorm';
+import { MIGRATIONS } from '../../libs/database/src/migrations';
 import { UnderFaults1766000000000 } from '../../libs/database/src/migrations/1766000000000-under-faults';
 import { IdempotencyKeys } from '../../libs/ingestion/src/idempotency-keys';
 import { anIngestion, DAILY, refusalOf, startControlPlane, until, type ControlPlane } from '../support/control-plane';
@@ -303,9 +304,8 @@ describe('a key', () => {
 
   it('given before the table of keys was there is kept', async () => {
     const database = await freshDatabase();
-    const others = controlDatabase(database.url).migrations as (abstract new () => object)[];
-    const before = others.filter((it) => it !== UnderFaults1766000000000 && it.name < 'UnderFaults');
-    const old = await new DataSource({ ...controlDatabase(database.url), migrations: before as never }).initialize();
+    const before = MIGRATIONS.slice(0, MIGRATIONS.indexOf(UnderFaults1766000000000));
+    const old = await new DataSource({ ...controlDatabase(database.url), migrations: before }).initialize();
     await old.query('CREATE SCHEMA sluice_control');
     await old.runMigrations();
     await old.query(`INSERT INTO sluice_control.ingestion

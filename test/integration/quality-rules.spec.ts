@@ -179,7 +179,7 @@ describe('a file that fails again and again', () => {
       status: 'success',
       metrics: { files_failed: 0 },
     });
-    expect(lines.join('\n')).toContain('1 files failed before and are held back');
+    expect(lines.join('\n')).toContain('Held back because of earlier failures: 1 file, each until');
     await patient.write('b.csv', 'id\n22\n');
     expect((await patient.run(order)).status).toBe('success');
     expect(await status('b.csv')).toMatchObject({ status: 'loaded', attempts: 0 });

@@ -18,7 +18,7 @@ function outcome(overrides: Partial<RunOutcome> = {}): RunOutcome {
   };
   return {
     status: 'partial',
-    summary: '5 rows of 2 files loaded, 1 files failed.',
+    summary: '5 rows of 2 files loaded, 1 file failed.',
     metrics,
     errors: [],
     files: [],

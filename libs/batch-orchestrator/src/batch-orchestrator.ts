@@ -12,7 +12,7 @@ import {
   type LoadSession,
 } from '@sluice/connectors';
 import { RunRecorder, type RunError } from '@sluice/ingestion';
-import { Clock, CONFIG, type Config } from '@sluice/kernel';
+import { Clock, CONFIG, type Config, counted } from '@sluice/kernel';
 import { type AttemptRules, mayPass, pauseBefore } from './attempts';
 import { IngestionRun } from './ingestion-run';
 import { isOneTransaction } from './one-transaction';
@@ -214,10 +214,10 @@ function statusOf(fault: unknown, { metrics }: Tally): 'success' | 'partial' | '
 function summaryOf(fault: unknown, { metrics }: Tally): string {
   if (fault instanceof RunStopped || fault instanceof LoadError) return fault.message;
   if (fault !== null) return `The run failed: ${fault instanceof Error ? fault.message : inspect(fault)}`;
-  const failed = metrics.files_failed === 0 ? '' : `, ${metrics.files_failed} files failed`;
+  const failed = metrics.files_failed === 0 ? '' : `, ${counted(metrics.files_failed, 'file')} failed`;
   return metrics.files_processed === 0 && failed === ''
     ? 'Nothing new to load.'
-    : `${metrics.rows_ingested} rows of ${metrics.files_processed} files loaded${failed}.`;
+    : `${counted(metrics.rows_ingested, 'row')} of ${counted(metrics.files_processed, 'file')} loaded${failed}.`;
 }
 
 function outcome(status: RunOutcome['status'], summary: string, tally: Tally): RunOutcome {

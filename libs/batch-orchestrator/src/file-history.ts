@@ -1,3 +1,4 @@
+import { counted } from '@sluice/kernel';
 import { BadFile, type LedgerEntry, type ListingCounts, type TouchedEntry } from '@sluice/connectors';
 import type { FileRecord, RunMetrics } from '@sluice/ingestion';
 import type { RunParts } from './run-parts';
@@ -28,7 +29,7 @@ export class FileHistory {
       if (missing.length === 0) return;
       after = missing.at(-1)?.loadId ?? null;
       for (const entry of missing) await this.catchUpWith(entry);
-      this.request.report.log('info', `${missing.length} files of an interrupted run were found in the ledger.`);
+      this.request.report.log('info', `Found in the ledger: ${counted(missing.length, 'file')} of an interrupted run.`);
     }
   }
 
@@ -144,7 +145,7 @@ export class FileHistory {
 
   private report(metrics: RunMetrics, { fresh, freshBytes }: ListingCounts): void {
     const percent = freshBytes === 0 ? 100 : Math.min(100, Math.floor((100 * metrics.bytes_read) / freshBytes));
-    const message = `${metrics.files_processed} of ${Math.max(fresh, metrics.files_processed)} files, ${metrics.rows_ingested} rows, ${mib(metrics.bytes_read)}`;
+    const message = `${metrics.files_processed} of ${counted(Math.max(fresh, metrics.files_processed), 'file')}, ${counted(metrics.rows_ingested, 'row')}, ${mib(metrics.bytes_read)}`;
     this.request.report.progress(percent, message);
     this.request.report.log('info', message);
   }

@@ -1,3 +1,4 @@
+import { counted } from '@sluice/kernel';
 import {
   BadFile,
   type Batch,
@@ -94,11 +95,11 @@ export class IngestionRun {
 
   private tellDiscovered({ listed, fresh, freshBytes, held }: ListingCounts): void {
     const { report } = this.request;
-    report.log('info', `${listed} files found, ${fresh} of them new (${mib(freshBytes)}).`);
+    report.log('info', `${counted(listed, 'file')} found, ${fresh} new (${mib(freshBytes)}).`);
     if (held > 0)
       report.log(
         'warning',
-        `${held} files failed before and are held back until their next attempt, until they change, or until they are retried by hand.`,
+        `Held back because of earlier failures: ${counted(held, 'file')}, each until its next attempt, until it changes, or until it is retried by hand.`,
       );
   }
 

@@ -1,3 +1,4 @@
+import { counted } from '@sluice/kernel';
 import { Injectable } from '@nestjs/common';
 import { rowsOf } from '@sluice/database';
 import { DataSource, type EntityManager } from 'typeorm';
@@ -46,7 +47,7 @@ export class QuarantineWatch implements ReconcilerStep {
 
   async run(): Promise<string[]> {
     const found = await this.dataSource.transaction((tx) => this.tell(tx));
-    return found.map(({ id, files }) => `Told of ${filesOf(files)} of ingestion ${id} in quarantine`);
+    return found.map(({ id, files }) => `Told of ${counted(files, 'file')} of ingestion ${id} in quarantine`);
   }
 
   private async tell(tx: EntityManager): Promise<Quarantined[]> {
@@ -59,7 +60,7 @@ export class QuarantineWatch implements ReconcilerStep {
 function eventOf({ id, name, run_id, files, paths, said }: Quarantined) {
   const last_error = said?.slice(0, LONGEST_REASON) ?? null;
   const facts = { ingestion_name: name, run_id, files, paths, last_error };
-  const message = `${filesOf(files)} of ingestion "${name}" failed as often as is allowed, and ${followed(files, paths[0] ?? '')} ${last_error ?? 'nothing'}`;
+  const message = `${counted(files, 'file')} of ingestion "${name}" failed as often as is allowed, and ${followed(files, paths[0] ?? '')} ${last_error ?? 'nothing'}`;
   return { kind: 'quarantined' as const, ingestionId: id, message, facts };
 }
 
@@ -67,8 +68,4 @@ function followed(files: number, first: string): string {
   return files === 1
     ? `is not tried again until it changes or somebody asks for it: ${first}. It said:`
     : `are not tried again until they change or somebody asks for it: ${first} and ${files - 1} more. The first:`;
-}
-
-function filesOf(files: number): string {
-  return files === 1 ? '1 file' : `${files} files`;
 }
