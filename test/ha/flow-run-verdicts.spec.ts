@@ -6,11 +6,12 @@ const aFlowRun = (overrides: Partial<SeenFlowRun> = {}): SeenFlowRun => ({
   state_name: 'Completed',
   idempotency_key: 'run:r',
   start_time: '2026-11-25T00:00:00Z',
+  end_time: '2026-11-25T00:00:01Z',
   run_count: 1,
   parameters: { run_id: 'r' },
   ...overrides,
 });
-const gaveUp = { state_type: 'CRASHED', state_name: 'Crashed', start_time: null, run_count: 0 };
+const gaveUp = { state_type: 'CRASHED', state_name: 'Crashed', start_time: '2026-11-25T00:00:01Z', run_count: 0 };
 const aRun = (overrides: Partial<SeenRun> = {}): SeenRun => ({
   id: 'r',
   flow_run_id: 'first',
@@ -57,7 +58,7 @@ describe('what Sluice and Prefect say of a run', () => {
   it.each([
     ['failed', new Date(0), cancelled],
     ['failed', null, { ...cancelled, run_count: 1 }],
-    ['failed', null, { ...cancelled, start_time: '2026-11-25' }],
+    ['failed', null, { ...cancelled, start_time: '2026-11-25T00:00:00Z' }],
     ['crashed', null, cancelled],
     ['success', null, cancelled],
   ])('%s, started %p, is not %j', (status, started_at, state) => {
@@ -83,6 +84,8 @@ describe('how often a trigger was executed', () => {
 
   it('once, by a second flow run in place of one that crashed before its process came', () => {
     expect(executions(['r'], handedOver, [second, first])).toEqual({ instead: ['r'], wrong: [] });
+    const unstarted = { ...first, start_time: null };
+    expect(executions(['r'], handedOver, [unstarted, second])).toEqual({ instead: ['r'], wrong: [] });
   });
 
   it.each<[string, SeenRun[], SeenFlowRun[]]>([
@@ -98,7 +101,11 @@ describe('how often a trigger was executed', () => {
     ['the first one was cancelled', handedOver, [{ ...first, state_type: 'CANCELLED' }, second]],
     ['the first one is still pending', handedOver, [{ ...first, state_type: 'PENDING' }, second]],
     ['the first one crashed after it had run', handedOver, [{ ...first, run_count: 1 }, second]],
-    ['the first one crashed after it had begun', handedOver, [{ ...first, start_time: '2026-11-25' }, second]],
+    [
+      'the first one crashed after it had begun',
+      handedOver,
+      [{ ...first, start_time: '2026-11-25T00:00:00Z' }, second],
+    ],
     ['the row is still that of the first one', [aRun()], [first, second]],
     ['the first one has a row as well', [...handedOver, aRun({ id: 'retry' })], [first, second]],
     ['the run has no row', [], [first, second]],

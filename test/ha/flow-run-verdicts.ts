@@ -4,8 +4,9 @@ export interface SeenFlowRun {
   state_type: string;
   state_name: string;
   idempotency_key: string | null;
-  /** When it was RUNNING for the first time; `null`: it never was. */
+  /** When it was RUNNING for the first time. Where it ended without that, Prefect puts the time of its end. */
   start_time: string | null;
+  end_time: string | null;
   /** How often it was RUNNING. */
   run_count: number;
   parameters: Record<string, string>;
@@ -44,8 +45,12 @@ export function differences(runs: readonly SeenRun[], flowRuns: readonly SeenFlo
 }
 
 /** A trigger that was answered with 503: here it has failed, and what Prefect got of it nevertheless is cancelled before it runs. */
-function wasRefused({ status, started_at }: SeenRun, { start_time, run_count }: SeenFlowRun): boolean {
-  return status === 'failed' && started_at === null && start_time === null && run_count === 0;
+function wasRefused({ status, started_at }: SeenRun, flowRun: SeenFlowRun): boolean {
+  return status === 'failed' && started_at === null && neverRan(flowRun);
+}
+
+function neverRan({ run_count, start_time, end_time }: SeenFlowRun): boolean {
+  return run_count === 0 && (start_time === null || start_time === end_time);
 }
 
 export interface Executions {
@@ -75,10 +80,10 @@ export function executions(
 function isSecondInstead(id: string, its: readonly SeenFlowRun[], runs: readonly SeenRun[]): boolean {
   const [first, second] = [`run:${id}`, `run:${id}:2`].map((key) => its.find((it) => it.idempotency_key === key));
   if (its.length !== 2 || !first || !second) return false;
-  const neverRan = first.state_type === 'CRASHED' && first.start_time === null && first.run_count === 0;
+  const gaveUp = first.state_type === 'CRASHED' && neverRan(first);
   const hasRow = runs.some((run) => run.flow_run_id === first.id);
   const owner = runs.find((run) => run.id === id)?.flow_run_id;
-  return neverRan && !hasRow && owner === second.id;
+  return gaveUp && !hasRow && owner === second.id;
 }
 
 function told({ id, idempotency_key, state_type, state_name, run_count }: SeenFlowRun): string {

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { DataSource } from 'typeorm';
+import { DatabaseError } from 'pg';
+import { DataSource, QueryFailedError } from 'typeorm';
 import type { BatchOrchestrator } from '@sluice/batch-orchestrator';
 import { controlDatabase } from '@sluice/database';
 import { type FileRecord, RunRecorder, type RunStatus } from '@sluice/ingestion';
@@ -129,6 +130,30 @@ describe('a control database that is away for a moment', () => {
     const recorder = new RunRecorder(dead as unknown as DataSource, clock);
     await expect(recorder.start(randomUUID(), randomUUID())).rejects.toThrow('connection lost');
     expect([now <= 60_000, now >= 50_000, tries > 5]).toEqual([true, true, true]);
+  });
+
+  it('that stays full ends the run, which says so; what was committed counts once', async () => {
+    await plane.write('a.csv', 'id\n1\n');
+    const order = await plane.order();
+    class Full extends RunRecorder {
+      override mirrorFiles(): Promise<void> {
+        const full = Object.assign(new DatabaseError('could not extend file "base/1/2"', 40, 'error'), {
+          code: '53100',
+        });
+        return Promise.reject(new QueryFailedError('INSERT', [], full));
+      }
+    }
+    const outcome = await plane.run(order, { orchestrator: orchestrator(new Full(dataSource, new SystemClock())) });
+    const message =
+      'The control database could not be written: could not extend file "base/1/2". Make it usable again; what was committed stays and counts once, and the next run loads the rest.';
+    expect(outcome).toMatchObject({
+      status: 'failed',
+      summary: message,
+      errors: [{ error_type: 'connectivity', message, retryable: true }],
+    });
+    expect(await statusOf()).toMatchObject({ status: 'failed' });
+    expect(await plane.run(order)).toMatchObject({ status: 'success' });
+    expect(await plane.rows('SELECT id FROM t')).toEqual([{ id: '1' }]);
   });
 
   it('is not waited for when what it says is no outage', async () => {

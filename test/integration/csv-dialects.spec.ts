@@ -1,5 +1,5 @@
 import { gzipSync } from 'node:zlib';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type ColumnType, type CsvDialect, DuckDb, type LoadColumn } from '@sluice/connectors';
@@ -54,6 +54,21 @@ async function taken(
   const { rows } = await server.load(await reader.open(memoryFile(content), plan));
   return Object.fromEntries(rows.map((row, n) => [values[n], row['v']]));
 }
+
+it('a folder for copies without room is told by its setting', async () => {
+  const tempDir = join(folder, 'a file');
+  await writeFile(tempDir, '');
+  const blocked = new DuckDb({ memoryMb: 64, threads: 1, tempDir });
+  const sniffing = new CsvReader(blocked, LIMITS).infer([memoryFile('a,b\n1,2\n', { path: 'a.csv' })], {}, Infinity);
+  await expect(sniffing).rejects.toMatchObject({
+    name: 'BadFile',
+    type: 'limit',
+    retry: 'later',
+    message: `The head of a.csv could not be copied to ${tempDir} (EEXIST). Make room there, or set SLUICE_TEMP_DIR to another folder.`,
+  });
+  await blocked.close();
+  await rm(tempDir);
+});
 
 describe('a dialect', () => {
   it('of semicolons, decimal commas and German dates is read as it is said', async () => {

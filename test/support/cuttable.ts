@@ -3,6 +3,7 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 /** A way to a server that can be cut: connections break and none is taken until it is mended. */
 export class CuttableWay {
   private readonly sockets = new Set<Socket>();
+  private readonly outsides = new Set<Socket>();
   private readonly server: Server;
   private mode: 'open' | 'refusing' | 'silent' = 'open';
 
@@ -32,6 +33,16 @@ export class CuttableWay {
     for (const socket of this.sockets) socket.pause();
   }
 
+  /** While it is silent: the server has noticed (its TCP keepalive was not answered) and has closed its ends. Ours hear nothing of it. */
+  forget(): void {
+    for (const socket of this.outsides) {
+      socket.removeAllListeners('close');
+      this.sockets.delete(socket);
+      socket.destroy();
+    }
+    this.outsides.clear();
+  }
+
   /** New connections pass; silent ones stay silent. */
   mend(): void {
     this.mode = 'open';
@@ -48,6 +59,8 @@ export class CuttableWay {
     if (this.mode !== 'open') return;
     const outside = connect(this.target);
     this.keep(outside);
+    this.outsides.add(outside);
+    outside.on('close', () => this.outsides.delete(outside));
     this.join(inside, outside);
     this.join(outside, inside);
   }

@@ -40,7 +40,7 @@ export interface System {
   docsUrl: string;
   api<T = unknown>(method: string, path: string, body?: unknown): Promise<Answer<T>>;
   prefect<T = unknown>(method: string, path: string, body?: unknown): Promise<Answer<T>>;
-  write(path: string, content: string): Promise<void>;
+  write(path: string, content: string | Buffer): Promise<void>;
   /** Rows in the destination. */
   rows<T extends QueryResultRow>(sql: string): Promise<T[]>;
   connectToDestination(): Promise<Client>;
@@ -49,33 +49,48 @@ export interface System {
   workerLogs(): string;
   /** `kill -9`, alone or with the processes of its flow runs. */
   killWorker(signalled: 'alone' | 'with its runs'): void;
-  newWorker(): Promise<void>;
+  /** In place of the one before, which ends with its runs. `to`: by other ways than it. */
+  newWorker(to?: Addresses): Promise<void>;
   /** The connections of `rows` and `control` anew, after their server was killed. */
   reconnect(): Promise<void>;
   stop(): Promise<void>;
 }
 
 /** Servers of a test's own. */
-export interface Servers {
+export interface Servers extends Addresses {
   python: string;
+}
+
+/** Where the servers are reached. */
+export interface Addresses {
+  /** Prefect's. */
   apiUrl: string;
   controlUrl: string;
   destinationUrl: string;
 }
 
+/** Other ways to the same servers, for Sluice's own processes; the test itself takes the direct ones. */
+export interface Ways {
+  api?: Addresses;
+  /** For the worker and the processes of its flow runs. */
+  worker?: Addresses;
+}
+
 const NOTHING_TO_DROP = () => Promise.resolve();
 
 /** `limit`: flow runs that the worker takes at a time. `servers`: else those that all tests share, with databases of its own. */
-export async function startSystem(env: Record<string, string> = {}, limit = 8, servers?: Servers): Promise<System> {
+export async function startSystem(
+  env: Record<string, string> = {},
+  limit = 8,
+  servers?: Servers,
+  ways: Ways = {},
+): Promise<System> {
   const { apiUrl: prefectUrl, python } = servers ?? (await realPrefect());
   const control = servers ? { url: servers.controlUrl, drop: NOTHING_TO_DROP } : await freshDatabase();
   const destination = servers ? { url: servers.destinationUrl, drop: NOTHING_TO_DROP } : await freshDatabase();
   const folder = await mkdtemp(join(tmpdir(), 'sluice-e2e-'));
   const pool = `pool-${randomUUID()}`;
   const shared = {
-    DATABASE_URL: control.url,
-    DESTINATION_URL: destination.url,
-    PREFECT_API_URL: prefectUrl,
     PREFECT_WORK_POOL: pool,
     SLUICE_FILE_ROOTS: folder,
     SLUICE_RUNNER_COMMAND: `${process.execPath} dist/apps/flow-runner/main.js`,
@@ -83,9 +98,11 @@ export async function startSystem(env: Record<string, string> = {}, limit = 8, s
     LOG_LEVEL: 'warn',
     ...env,
   };
+  const direct = { apiUrl: prefectUrl, controlUrl: control.url, destinationUrl: destination.url };
+  const toWorker = ways.worker ?? direct;
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
-  const api = startApi(shared, port);
+  const api = startApi({ ...shared, ...variablesOf(ways.api ?? direct) }, port);
   const parts: { worker?: TestWorker; clients: Client[] } = { clients: [] };
   const stop = async () => {
     await parts.worker?.stop();
@@ -93,7 +110,15 @@ export async function startSystem(env: Record<string, string> = {}, limit = 8, s
     for (const client of parts.clients) await client.end().catch(() => undefined);
     await Promise.all([control.drop(), destination.drop(), rm(folder, { recursive: true, force: true })]);
   };
-  const newWorker = () => startWorker({ apiUrl: prefectUrl, pool, env: shared, cwd: ROOT, python, limit });
+  const newWorker = ({ apiUrl, ...databases } = toWorker) =>
+    startWorker({
+      apiUrl,
+      pool,
+      env: { ...shared, ...variablesOf({ apiUrl, ...databases }) },
+      cwd: ROOT,
+      python,
+      limit,
+    });
   const connect = async (to: string) => {
     const client = new Client({ connectionString: to });
     client.on('error', () => undefined);
@@ -128,15 +153,19 @@ export async function startSystem(env: Record<string, string> = {}, limit = 8, s
       const pid = parts.worker?.pid ?? 0;
       process.kill(signalled === 'with its runs' ? -pid : pid, 'SIGKILL');
     },
-    newWorker: async () => {
+    newWorker: async (to) => {
       await parts.worker?.stop();
-      parts.worker = await newWorker();
+      parts.worker = await newWorker(to);
     },
     reconnect: async () => {
       [controlClient, destinationClient] = [await connect(control.url), await connect(destination.url)];
     },
     stop,
   };
+}
+
+function variablesOf({ apiUrl, controlUrl, destinationUrl }: Addresses): Record<string, string> {
+  return { PREFECT_API_URL: apiUrl, DATABASE_URL: controlUrl, DESTINATION_URL: destinationUrl };
 }
 
 function startApi(env: Record<string, string>, port: number): ChildProcess {

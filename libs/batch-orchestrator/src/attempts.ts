@@ -1,4 +1,5 @@
 import { Fenced, LoadError } from '@sluice/connectors';
+import { ControlDatabaseAway } from './faults';
 
 const LONGEST_PAUSE_MS = 60_000;
 
@@ -17,7 +18,11 @@ export function pauseBefore(next: number, { firstPauseMs, random }: AttemptRules
   return Math.round(pause * (0.75 + 0.5 * random()));
 }
 
-/** Whether the same run may succeed if it begins anew: the world may have changed, and nobody else has taken its place. */
+/**
+ * Whether the same run may succeed if it begins anew: the world may have changed, nobody else has taken its place, and what it met has not been waited
+ * for already.
+ */
 export function mayPass(fault: unknown): fault is LoadError {
-  return fault instanceof LoadError && fault.retry === 'later' && !(fault instanceof Fenced);
+  const waitsNoMore = fault instanceof Fenced || fault instanceof ControlDatabaseAway;
+  return fault instanceof LoadError && fault.retry === 'later' && !waitsNoMore;
 }

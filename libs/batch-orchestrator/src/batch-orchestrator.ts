@@ -11,9 +11,11 @@ import {
   LoadError,
   type LoadSession,
 } from '@sluice/connectors';
+import { isDatabaseOutage } from '@sluice/database';
 import { RunRecorder, type RunError } from '@sluice/ingestion';
 import { Clock, CONFIG, type Config, counted } from '@sluice/kernel';
 import { type AttemptRules, mayPass, pauseBefore } from './attempts';
+import { ControlDatabaseAway } from './faults';
 import { IngestionRun } from './ingestion-run';
 import { isOneTransaction } from './one-transaction';
 import { Loader } from './loading/loader';
@@ -139,7 +141,7 @@ export class BatchOrchestrator {
       await this.compose(request, session, tally, signal).execute();
       return null;
     } catch (error) {
-      return signal.aborted ? signal.reason : error;
+      return signal.aborted ? signal.reason : namedFault(error);
     }
   }
 
@@ -197,6 +199,12 @@ export class BatchOrchestrator {
     const mine = await this.recorder.dismiss(request.runId, 'failed', [fault]);
     return mine ? outcome('failed', fault.message, tally) : this.notMine(request, tally);
   }
+}
+
+/** The destination's faults have names of their own already. */
+function namedFault(error: unknown): unknown {
+  const ofControl = error instanceof Error && !(error instanceof LoadError) && isDatabaseOutage(error);
+  return ofControl ? new ControlDatabaseAway(error) : error;
 }
 
 /** The lease this process has now, if any. */

@@ -21,6 +21,20 @@ export class Drift extends LoadError {
   }
 }
 
+/** The control database was away, or full, for longer than a run waits for it. */
+export class ControlDatabaseAway extends LoadError {
+  readonly type = 'connectivity';
+  readonly retry = 'later';
+
+  constructor(cause: Error) {
+    super(
+      `The control database could not be written: ${cause.message.replace(/\.$/, '')}. ` +
+        'Make it usable again; what was committed stays and counts once, and the next run loads the rest.',
+      { cause },
+    );
+  }
+}
+
 /** What ends a run by the person's own rule, with nothing of it committed. */
 export abstract class RunRefused extends LoadError {
   readonly retry: LoadError['retry'] = 'never';

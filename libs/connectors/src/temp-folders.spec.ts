@@ -39,9 +39,9 @@ describe('folders for copies', () => {
     const child = spawn(process.execPath, ['-e', '']);
     const { pid = 0 } = child;
     await once(child, 'exit');
-    const [spool, rejected] = [madeBy(pid), madeBy(pid, 'rejected')];
-    expect((await removeStaleFolders(parent)).sort()).toEqual([basename(rejected), basename(spool)]);
-    expect([existsSync(spool), existsSync(rejected)]).toEqual([false, false]);
+    const [spool, rejected, head] = [madeBy(pid), madeBy(pid, 'rejected'), madeBy(pid, 'head')];
+    expect((await removeStaleFolders(parent)).sort()).toEqual([basename(head), basename(rejected), basename(spool)]);
+    expect([spool, rejected, head].map((path) => existsSync(path))).toEqual([false, false, false]);
   });
 
   it('stay as long as their process lives, however old they are', async () => {

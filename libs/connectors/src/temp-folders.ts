@@ -6,10 +6,10 @@ import { BadFile, LoadError } from './errors';
 
 /** What a folder that another machine made may be old before it is taken for left behind, ms: its processes cannot be seen from here. */
 const FOREIGN_MS = 24 * 3600 * 1000;
-const OURS = /^sluice-(?:spool|rejected)-(?:(?<host>[0-9a-z-]+)\.(?<pid>\d+)\.)?[^.]+$/i;
+const OURS = /^sluice-(?:spool|rejected|head)-(?:(?<host>[0-9a-z-]+)\.(?<pid>\d+)\.)?[^.]+$/i;
 
 /** Makes a folder that only this user may enter, and whose name says which process of which machine it belongs to. */
-export function makeTempFolder(parent: string, kind: 'spool' | 'rejected'): string {
+export function makeTempFolder(parent: string, kind: 'spool' | 'rejected' | 'head'): string {
   mkdirSync(parent, { recursive: true });
   return mkdtempSync(join(parent, `sluice-${kind}-${here()}.${process.pid}.`));
 }

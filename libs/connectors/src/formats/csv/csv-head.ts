@@ -1,5 +1,6 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { asUnwritable, makeTempFolder } from '../../temp-folders';
 import type { CsvDialect, Encoding, FileInput } from '../format-reader';
 import { detectEncoding, openText } from '../text';
 import { afterSkipped } from './csv-header';
@@ -46,14 +47,17 @@ function withoutCutLine(bytes: Buffer, most: number): Buffer {
   return end !== -1 && head.length - end < LONG_LINE ? head.subarray(0, end + 1) : head;
 }
 
-/** Shows a head to those who can only read files. */
+/** Shows a head to those who can only read files. Raises `BadFile` when there is no room. */
 export async function asFile<T>(head: CsvHead, folder: string, use: (path: string) => Promise<T>): Promise<T> {
-  const own = await mkdtemp(join(folder, 'sluice-head-'));
+  let own: string | null = null;
   try {
+    own = makeTempFolder(folder, 'head');
     const path = join(own, 'head.csv');
     await writeFile(path, head.bytes);
     return await use(path);
+  } catch (error) {
+    throw asUnwritable(error, `The head of ${head.path} could not be copied to`, folder);
   } finally {
-    await rm(own, { recursive: true, force: true });
+    if (own !== null) await rm(own, { recursive: true, force: true });
   }
 }
