@@ -140,6 +140,8 @@ export function prefectEnvironment(home, env) {
     TMPDIR: join(home, 'tmp'),
     PREFECT_PROFILES_PATH: join(home, 'profiles.toml'),
     DO_NOT_TRACK: '1',
+    // Then the zones are those of the package tzdata, which has them in one list. Prefect asks for all of them with each cron it reads: 5 ms on a system's folders.
+    PYTHONTZPATH: '',
     PYTHONUNBUFFERED: '1',
   };
 }

@@ -141,6 +141,12 @@ describe('the gateway', () => {
     expect([...new Set(listed)].sort()).toEqual(wanted.map((item) => item.ingestionId).sort());
   });
 
+  it('asks for few deployments at a time: each with a cron costs Prefect 10 ms', async () => {
+    for await (const page of gateway.deploymentPages()) expect(page.length).toBeLessThanOrEqual(50);
+    const limits = writesTo(/^\/deployments\/filter$/).map(({ body }) => (body as { limit: number }).limit);
+    expect(Math.max(...limits)).toBeLessThanOrEqual(50);
+  });
+
   it('finds the next run of every deployment though the busiest fill whole pages', async () => {
     const minutely = { cron: '* * * * *', timezone: 'UTC' };
     const made = [];
