@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { ask } from './ask';
 import { freshDatabase, type TestDatabase } from './database';
 import { realPrefect } from './prefect';
 
@@ -40,13 +41,4 @@ export class OwnPrefect {
     await this.database.drop();
     rmSync(this.home, { recursive: true, force: true });
   }
-}
-
-async function ask<T>(child: ChildProcess, message: object): Promise<T> {
-  const answered = once(child, 'message') as Promise<[T & { error?: string }]>;
-  child.send(message);
-  const [answer] = await answered;
-  if (answer.error === undefined) return answer;
-  child.disconnect();
-  throw new Error(answer.error);
 }

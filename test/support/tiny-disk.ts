@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { mkdtempSync, rmdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { ask } from './ask';
 import { describeWithPrefect } from './prefect';
 
 /** Why no disk can be made here, or `null` when it can. */
@@ -42,15 +43,6 @@ export class TinyDisk {
     this.process.disconnect();
     await ended;
   }
-}
-
-async function ask<T>(child: ChildProcess, message: { command: string; mebibytes?: number }): Promise<T> {
-  const answered = once(child, 'message') as Promise<[T & { error?: string }]>;
-  child.send(message);
-  const [answer] = await answered;
-  if (answer.error === undefined) return answer;
-  child.disconnect();
-  throw new Error(answer.error);
 }
 
 function tried(): string | null {
