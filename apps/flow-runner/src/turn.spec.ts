@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { BatchOrchestrator } from '@sluice/batch-orchestrator';
 import { RunQueue } from '@sluice/ingestion';
+import type { FlowRunSession } from '@sluice/orchestration-gateway';
 import { SystemClock } from '@sluice/kernel';
 import { RunTurn, type Taken } from './turn';
 import { anIngestion, startControlPlane, until, type ControlPlane } from '../../../test/support/control-plane';
@@ -46,8 +47,9 @@ function busyWith(): Promise<string | null> {
 }
 
 /** What a process does with a flow run until it knows whether it loads. Its end is told to Prefect, as `FlowRunExecution` does. */
-async function process(id: string, flowRunId: string, signal = new AbortController().signal): Promise<Taken> {
-  const session = sessionOf(plane.config, flowRunId);
+async function process(id: string, flowRunId: string, changed: Partial<FlowRunSession> = {}): Promise<Taken> {
+  const session = Object.assign(sessionOf(plane.config, flowRunId), changed);
+  const { signal } = new AbortController();
   try {
     const flowRun = (await session.read())!;
     const entry = { ingestionId: id, flowRunId, runId: null, scheduled: true, plannedAt: flowRun.expectedStartAt };
@@ -161,6 +163,26 @@ describe('ticks that meet a run', () => {
     unasked = 1_000;
     const taken = await Promise.all([met, alone].map((id) => process(id, lateTicks(id, 1)[0]!)));
     expect(taken).toEqual([{ kind: 'given-back' }, { kind: 'load' }]);
+  });
+
+  it('are not taken for dead under replace while Prefect is long in answering', async () => {
+    const id = await minutely({ overlap_policy: 'replace' });
+    await active(id);
+    const tick = lateTicks(id, 1)[0]!;
+    const heartbeat = async () =>
+      (await plane.sql(`SELECT heartbeat_at::text AS at FROM sluice_control.run WHERE flow_run_id = $1`, [tick]))[0]
+        ?.at;
+    let [asked, answered] = [false, false];
+    const cancelOther = async () => {
+      asked = true;
+      await until(() => Promise.resolve(answered));
+    };
+    const taken = process(id, tick, { cancelOther });
+    await until(() => Promise.resolve(asked));
+    const before = await heartbeat();
+    await until(async () => (await heartbeat()) !== before);
+    [holder, answered] = [null, true];
+    expect(await taken).toEqual({ kind: 'load' });
   });
 
   it('whose process is gone without a lease load at once', async () => {

@@ -6,6 +6,8 @@ import { type FlowRun, type FlowRunOutcome, FlowRunSession } from '@sluice/orche
 
 /** Between two looks whether it is our turn. */
 const LOOK_MS = 500;
+/** Between two heartbeats while Prefect is asked, which may take longer than a silent process is believed. */
+const BEAT_MS = 5_000;
 /** What a process waits itself before it gives the flow run back: a worker's slot is worth more than a few seconds. */
 const PATIENCE_MS = 5_000;
 /** A run that is replaced ends within 15 s. */
@@ -70,13 +72,34 @@ export class RunTurn {
   /** The latest of all that are due is the one to run; those before it end, whichever of the processes is first. */
   private async giveWay(runId: string, flowRun: FlowRun, turn: Turn, tick: Date): Promise<Taken | null> {
     await this.queue.supersedeOlder(runId);
-    const later = (await this.queue.hasLater(runId)) || (await this.hasLaterInPrefect(flowRun, turn, tick));
+    const later =
+      (await this.queue.hasLater(runId)) || (await this.beating(runId, this.hasLaterInPrefect(flowRun, turn, tick)));
     return later ? this.leave(runId, 'cancelled', 'superseded', SUPERSEDED) : null;
   }
 
   private async hasLaterInPrefect({ deploymentId }: FlowRun, { late_ms }: Turn, tick: Date): Promise<boolean> {
     if (deploymentId === null || late_ms < SHORTEST_INTERVAL_MS) return false;
     return this.session.hasLaterTick(deploymentId, tick);
+  }
+
+  /** The row's heart beats on while `asking` lasts. */
+  private async beating<T>(runId: string, asking: Promise<T>): Promise<T> {
+    const answered = new AbortController();
+    const beats = this.beat(runId, answered.signal);
+    try {
+      return await asking;
+    } finally {
+      answered.abort();
+      await beats;
+    }
+  }
+
+  private async beat(runId: string, until: AbortSignal): Promise<void> {
+    for (;;) {
+      await this.clock.sleep(BEAT_MS, until).catch(() => undefined);
+      if (until.aborted) return;
+      await this.queue.look(runId).catch(() => undefined);
+    }
   }
 
   private async wait(waiter: Waiter): Promise<Taken> {
@@ -117,7 +140,7 @@ export class RunTurn {
 
   private async overlap(waiter: Waiter, turn: Turn, ahead: string): Promise<Taken | null> {
     const policy = turn.schedule?.overlap_policy ?? 'skip';
-    if (policy === 'replace') await this.replace(waiter.runId);
+    if (policy === 'replace') await this.beating(waiter.runId, this.replace(waiter.runId));
     if (policy !== 'skip' && (await this.queue.takeWaiting(waiter.runId))) {
       this.session.log('info', `Run ${ahead} is active; this one waits for its end (overlap_policy ${policy}).`);
       return null;
