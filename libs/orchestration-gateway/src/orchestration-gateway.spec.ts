@@ -142,7 +142,13 @@ describe('the gateway', () => {
   });
 
   it('asks for few deployments at a time: each with a cron costs Prefect 10 ms', async () => {
+    await bootstrapped();
+    const wanted = Array.from({ length: 120 }, spec);
+    for (const one of wanted) await gateway.upsertDeployment({ ...one, timetable: null });
     for await (const page of gateway.deploymentPages()) expect(page.length).toBeLessThanOrEqual(50);
+    const ids = wanted.map(({ ingestionId }) => ingestionId);
+    const held = await gateway.deploymentsOf(ids);
+    expect(held.map(({ ingestionId }) => ingestionId).sort()).toEqual(ids.sort());
     const limits = writesTo(/^\/deployments\/filter$/).map(({ body }) => (body as { limit: number }).limit);
     expect(Math.max(...limits)).toBeLessThanOrEqual(50);
   });

@@ -153,7 +153,7 @@ export class OrchestrationGateway {
     return this.parts.deployments.pages();
   }
 
-  /** The deployments `ingestion-<id>` of these ingestions, whoever's they are; 200 ids at most. */
+  /** The deployments `ingestion-<id>` of these ingestions, whoever's they are. */
   deploymentsOf(ingestionIds: readonly string[]): Promise<HeldDeployment[]> {
     return this.parts.deployments.ofIngestions(ingestionIds);
   }

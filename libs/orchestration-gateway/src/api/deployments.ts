@@ -14,8 +14,6 @@ import { type Common, creationOf, differencesOf, planFor } from './deployment-pl
 const PAGE = 50;
 /** Pages overlap, so that a deployment deleted between two pages does not hide one that is still there. */
 const OVERLAP = 10;
-/** The most that Prefect answers. */
-const MOST = 200;
 /** Creating may end with a second look; both together stay within the budget of one operation. */
 const UPSERT_MS = 4_000;
 const SECOND_LOOK_MS = 1_000;
@@ -45,12 +43,15 @@ export class Deployments {
     }
   }
 
-  /** By their names, whoever's they are; 200 at most. */
+  /** By their names, whoever's they are. */
   async ofIngestions(ingestionIds: readonly string[]): Promise<HeldDeployment[]> {
-    if (ingestionIds.length === 0) return [];
-    const filter = { name: { any_: ingestionIds.map(deploymentName) } };
-    const page = await this.prefect.send(routes.filterDeployments(filter, 0, MOST));
-    return page.map((wire) => this.#held(wire));
+    const held: HeldDeployment[] = [];
+    for (let first = 0; first < ingestionIds.length; first += PAGE) {
+      const names = ingestionIds.slice(first, first + PAGE).map(deploymentName);
+      const page = await this.prefect.send(routes.filterDeployments({ name: { any_: names } }, 0, PAGE));
+      held.push(...page.map((wire) => this.#held(wire)));
+    }
+    return held;
   }
 
   /** Of other installations, or marked as nobody's: the first few. */
