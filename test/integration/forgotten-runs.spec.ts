@@ -65,6 +65,17 @@ describe('a trigger whose process died', () => {
     expect(await passOn(run_id)).toEqual([]);
   });
 
+  it('that gets its flow run while Prefect is asked keeps it', async () => {
+    const { id, run_id } = await forgotten();
+    const spy = jest.spyOn(plane.gateway, 'flowRunsMadeFor').mockImplementationOnce(async () => {
+      await plane.sql('UPDATE sluice_control.run SET flow_run_id = gen_random_uuid() WHERE id = $1', [run_id]);
+      return new Map();
+    });
+    await passOn(run_id);
+    spy.mockRestore();
+    expect(await runOf(id)).toMatchObject({ id: run_id, status: 'queued', errors: [] });
+  });
+
   it('is not judged while Prefect cannot be asked', async () => {
     const { id, run_id } = await forgotten();
     await plane.fake.misbehave('http_500', { route: /flow_runs\/filter/ });

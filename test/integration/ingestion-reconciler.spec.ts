@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { LeaderLock } from '@sluice/database';
 import { ReconcilerTimer, type Reconciler } from '@sluice/ingestion';
 import { SystemClock } from '@sluice/kernel';
+import type { Installation } from '../../libs/ingestion/src/installation';
 import { LostRuns } from '../../libs/ingestion/src/reconciler/lost-runs';
 import { RunResubmission } from '../../libs/ingestion/src/runs/run-resubmission';
 import { RunSettlement } from '../../libs/ingestion/src/runs/run-settlement';
@@ -248,16 +249,21 @@ describe('the leader', () => {
     expect(await other.hold()).toBe(true);
   });
 
-  it('is the only one whose reconciler runs; none runs after its process was told to stop', async () => {
+  it('is the only one whose reconciler runs, though all ask who they are; none runs after its process was told to stop', async () => {
     const passes = [0, 0];
+    const spoken = new Set<number>();
     passes.forEach((_, index) => {
+      const installation = { recall: () => Promise.resolve(spoken.add(index)) } as unknown as Installation;
       const runOnce = () => Promise.resolve([`pass ${String((passes[index]! += 1))}`]);
-      timers.push(new ReconcilerTimer(plane.config, new SystemClock(), { runOnce } as unknown as Reconciler));
+      timers.push(
+        new ReconcilerTimer(plane.config, new SystemClock(), { runOnce } as unknown as Reconciler, installation),
+      );
     });
     for (const timer of timers) timer.onApplicationBootstrap();
     await until(() => passes.some((count) => count > 0));
     await until(async () => (await leaders()) === 1);
     expect([...passes].sort()).toEqual([0, 1]);
+    expect([...spoken].sort()).toEqual([0, 1]);
     await Promise.all(timers.map((timer) => timer.onModuleDestroy()));
     await until(async () => (await leaders()) === 0);
     expect([...passes].sort()).toEqual([0, 1]);

@@ -299,6 +299,18 @@ describe('a run started by hand whose flow run crashed before its process came',
     expect(plane.fake.flowRuns).toHaveLength(2);
   });
 
+  it("ends when Prefect refuses the second one, and stands in no other run's way", async () => {
+    const [refused, other] = [await crashed(), await crashed()];
+    const { clock, step } = lostRuns();
+    const spy = jest.spyOn(plane.gateway, 'createFlowRun').mockRejectedValueOnce(new Error('422: image is required'));
+    const done = await watched(step, clock, 20);
+    spy.mockRestore();
+    expect(done).toEqual([
+      expect.stringContaining(`Ended run ${refused.run_id} as crashed`),
+      expect.stringContaining(`for run ${other.run_id}`),
+    ]);
+  });
+
   it('is run by the second flow run, and the first one finds it taken', async () => {
     const run = await crashed();
     const { clock, step } = lostRuns();

@@ -8,14 +8,16 @@ const CHUNK = 1_000;
 /** A reload that failed left the load before in the table: what the row says of that load stays true. */
 const STILL_IN = `excluded.status IN ('failed', 'quarantined') AND known.load_id IS NOT NULL`;
 
+/** The ingestion is locked before its files, as its deletion locks them. */
 const UPSERT = `
+WITH owner AS (SELECT id FROM sluice_control.ingestion WHERE id = $1 FOR KEY SHARE)
 INSERT INTO sluice_control.processed_file AS known
   (ingestion_id, path, version, status, rows, rejected, bytes, first_error, load_id, attempts, next_attempt_at, run_id, quarantine_untold)
 SELECT $1, f.path, f.version, f.status, f.rows, f.rejected, f.bytes, f.first_error, f.load_id, f.attempts, f.next_attempt_at, $2,
   f.status = 'quarantined'
 FROM jsonb_to_recordset($3) AS f (path text, version text, status text, rows bigint, rejected bigint, bytes bigint,
   first_error jsonb, load_id bigint, attempts integer, next_attempt_at timestamptz)
-JOIN sluice_control.ingestion i ON i.id = $1
+JOIN owner ON true
 ON CONFLICT (ingestion_id, path) DO UPDATE SET
   version = excluded.version, status = excluded.status, bytes = excluded.bytes, first_error = excluded.first_error,
   rows = CASE WHEN ${STILL_IN} THEN known.rows ELSE excluded.rows END,

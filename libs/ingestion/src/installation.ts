@@ -16,12 +16,21 @@ export class Installation implements OnModuleInit {
     await this.recall();
   }
 
-  /** Reads the id, making it the first time, and tells the gateway. Asked again for each comparison: a database may be exchanged under a running process. */
+  /** Reads the id, making it the first time, and tells the gateway. Asked again and again by each replica: a person may change it, a database be exchanged. */
   async recall(): Promise<string> {
+    const found = (await this.read()) ?? (await this.make());
+    this.gateway.speakFor(found);
+    return found;
+  }
+
+  private async read(): Promise<string | undefined> {
+    return (await rowsOf<{ id: string }>(this.dataSource, 'SELECT id FROM sluice_control.installation'))[0]?.id;
+  }
+
+  private async make(): Promise<string> {
     await this.dataSource.query('INSERT INTO sluice_control.installation DEFAULT VALUES ON CONFLICT DO NOTHING');
-    const [found] = await rowsOf<{ id: string }>(this.dataSource, 'SELECT id FROM sluice_control.installation');
-    if (!found) throw new Error('The table sluice_control.installation lost its row.');
-    this.gateway.speakFor(found.id);
-    return found.id;
+    const made = await this.read();
+    if (made === undefined) throw new Error('The table sluice_control.installation lost its row.');
+    return made;
   }
 }

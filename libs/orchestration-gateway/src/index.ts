@@ -10,6 +10,7 @@
 export { OrchestrationGateway } from './orchestration-gateway';
 export { FlowRunSession } from './flow-run-session';
 export { OrchestrationGatewayModule } from './orchestration-gateway.module';
+export { SOME_STRANGERS } from './api/deployments';
 export { deploymentName } from './names';
 export type {
   CircuitStatus,

@@ -1,3 +1,5 @@
+import { SOME_STRANGERS } from '@sluice/orchestration-gateway';
+
 /** So many removals are never suspicious. */
 const FEW = 5;
 /** Of our deployments. */
@@ -35,7 +37,7 @@ export function alarmOf(facts: AlarmFacts): Alarm | null {
   if (strangers === 0) return null;
   return {
     ...{ reason: 'empty_database', deployments: strangers },
-    message: `The control database has no ingestion, but Prefect has deployments of another installation (${strangers === 200 ? 'at least ' : ''}${strangers}); they are left alone. If this is a new Sluice beside another, all is well. If the database was restored empty, restore its rows, or set sluice_control.installation.id to the id in the deployments' tag sluice:<id>.`,
+    message: `The control database has no ingestion, but Prefect has deployments of another installation (${strangers}${strangers === SOME_STRANGERS ? ' or more' : ''}); they are left alone. If this is a new Sluice beside another, all is well. If the database was restored empty, restore its rows, or set sluice_control.installation.id to the id in the deployments' tag sluice:<id>.`,
   };
 }
 

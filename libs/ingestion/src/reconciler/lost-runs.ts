@@ -1,8 +1,9 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import { Clock, DeploymentOfAnother, OrchestrationUnavailable } from '@sluice/kernel';
 import { rowsOf } from '@sluice/database';
 import { OrchestrationGateway } from '@sluice/orchestration-gateway';
 import { DataSource } from 'typeorm';
+import { messageOf } from '../faults';
 import { RunResubmission, type UnenteredRun } from '../runs/run-resubmission';
 import { type ActiveRun, ALIVE_SECONDS, endOf, type FoundEnded, RunSettlement } from '../runs/run-settlement';
 import type { ReconcilerStep } from './step';
@@ -27,6 +28,7 @@ type Lost = ActiveRun & UnenteredRun & { entered: boolean; silent: boolean };
 @Injectable()
 export class LostRuns implements ReconcilerStep {
   readonly name = 'lost runs';
+  private readonly logger = new Logger(LostRuns.name);
   /** When a run was first seen ended. In memory: whoever leads next only gives more grace. */
   private seenEnded = new Map<string, number>();
 
@@ -42,8 +44,19 @@ export class LostRuns implements ReconcilerStep {
     if (!this.gateway.initialized) return [];
     const done: string[] = [];
     const due = this.overdue(await this.endedInPrefect());
-    for (const run of due.slice(0, PER_PASS)) done.push(...(await this.end(run)));
+    for (const run of due.slice(0, PER_PASS)) done.push(...(await this.tryEnding(run)));
     return done;
+  }
+
+  /** One that cannot be ended does not stand before the others. Errors: `OrchestrationUnavailable`. */
+  private async tryEnding(run: Lost): Promise<string[]> {
+    try {
+      return await this.end(run);
+    } catch (error) {
+      if (error instanceof OrchestrationUnavailable) throw error;
+      this.logger.warn(`Run ${run.id} cannot be ended: ${messageOf(error)}`);
+      return [];
+    }
   }
 
   private async endedInPrefect(): Promise<Lost[]> {
@@ -81,7 +94,8 @@ export class LostRuns implements ReconcilerStep {
     return this.resubmission.again(run).catch((error: unknown) => {
       if (error instanceof OrchestrationUnavailable) return UNKNOWN;
       if (error instanceof DeploymentOfAnother) return null;
-      throw error;
+      this.logger.warn(`Run ${run.id} gets no second flow run: ${messageOf(error)}`);
+      return null;
     });
   }
 }

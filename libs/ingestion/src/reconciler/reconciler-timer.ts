@@ -2,6 +2,7 @@ import { Inject, Injectable, Logger, type OnApplicationBootstrap, type OnModuleD
 import { LeaderLock } from '@sluice/database';
 import { Clock, CONFIG, type Config } from '@sluice/kernel';
 import { messageOf } from '../faults';
+import { Installation } from '../installation';
 import { Reconciler } from './reconciler';
 
 const EVERY_MS = 5_000;
@@ -20,6 +21,7 @@ export class ReconcilerTimer implements OnApplicationBootstrap, OnModuleDestroy 
     @Inject(CONFIG) config: Config,
     private readonly clock: Clock,
     private readonly reconciler: Reconciler,
+    private readonly installation: Installation,
   ) {
     this.leadership = new LeaderLock(config.DATABASE_URL.reveal(), LEADER_KEY);
   }
@@ -44,6 +46,7 @@ export class ReconcilerTimer implements OnApplicationBootstrap, OnModuleDestroy 
 
   private async pass(): Promise<void> {
     try {
+      await this.installation.recall();
       if (await this.leadership.hold()) await this.reconciler.runOnce();
     } catch (error) {
       this.logger.warn(`Reconciler: ${messageOf(error)}`);

@@ -46,8 +46,10 @@ export class UnsentRuns {
     return (await rowsOf(this.dataSource, ADOPT, [runId, flowRun.id])).length === 1 ? flowRun : 'changed';
   }
 
+  /** Unless it got a flow run since Prefect was asked. */
   private fail(runId: string): Promise<boolean> {
     const errors = [runError('NeverSent', 'It was never handed to Prefect.', true)];
-    return moveRun(this.dataSource, runId, { from: 'queued', to: 'failed', errors });
+    const seen = { flow_run_id: null, heartbeat_at: null };
+    return moveRun(this.dataSource, runId, { from: 'queued', to: 'failed', seen, errors });
   }
 }

@@ -12,6 +12,8 @@ import { type Common, creationOf, differencesOf, planFor } from './deployment-pl
 
 /** Prefect looks through all time zones of its machine twice for each deployment with a cron that it answers, 10 ms: 200 of them took longer than one call may. */
 const PAGE = 50;
+/** So many of another's deployments are counted, and no more. */
+export const SOME_STRANGERS = PAGE;
 /** Pages overlap, so that a deployment deleted between two pages does not hide one that is still there. */
 const OVERLAP = 10;
 /** Creating may end with a second look; both together stay within the budget of one operation. */
@@ -54,9 +56,9 @@ export class Deployments {
     return held;
   }
 
-  /** Of other installations, or marked as nobody's: the first few. */
+  /** Of other installations, or marked as nobody's: among the first `SOME_STRANGERS`. */
   async strangers(): Promise<HeldDeployment[]> {
-    const page = await this.prefect.send(routes.filterDeployments({ tags: { all_: [TAG] } }, 0, PAGE));
+    const page = await this.prefect.send(routes.filterDeployments({ tags: { all_: [TAG] } }, 0, SOME_STRANGERS));
     return page.map((wire) => this.#held(wire)).filter(({ owner }) => owner !== 'ours');
   }
 
