@@ -31,7 +31,7 @@ export class HealthController {
     description: 'Database and migrations; not Prefect, whose outage must not take away the API.',
   })
   @ApiOkResponse({ type: HealthAnswer })
-  @Problems({ 503: 'The control database does not answer or lacks migrations; `details` says which.' })
+  @Problems({ 503: { only: 'The control database does not answer or lacks migrations; `details` says which.' } })
   ready(): Promise<HealthCheckResult> {
     return this.report.readiness();
   }
@@ -44,7 +44,7 @@ export class HealthController {
       'As readyz, and Prefect beside it. 503 only for the database: while Prefect alone is down the answer is 200, with `prefect.status` "down" in `details`.',
   })
   @ApiOkResponse({ type: HealthAnswer })
-  @Problems({ 503: 'The control database does not answer or lacks migrations; `details` says which.' })
+  @Problems({ 503: { only: 'The control database does not answer or lacks migrations; `details` says which.' } })
   all(): Promise<HealthCheckResult> {
     return this.report.whole();
   }
@@ -56,7 +56,7 @@ export class HealthController {
     description: 'Prefect usable, its scheduler not dead, a worker online.',
   })
   @ApiOkResponse({ type: OrchestrationStatusAnswer })
-  @Problems({ 503: 'One of these is not so; `detail` says which, and the facts stand beside it.' })
+  @Problems({ 503: { only: 'One of these is not so; `detail` says which, and the facts stand beside it.' } })
   orchestration(): OrchestrationStatusAnswer {
     return orchestrationHealth(this.gateway.status());
   }

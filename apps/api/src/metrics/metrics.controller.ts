@@ -20,7 +20,7 @@ export class MetricsController {
       'Answers also while the control database is away: then `sluice_database_up` is 0, and what is known only from there is left out.',
   })
   @ApiOkResponse({ description: 'Text format 0.0.4.', schema: { type: 'string' } })
-  @Problems({})
+  @Problems({ 503: null })
   read(): Promise<string> {
     return this.metrics.text();
   }

@@ -23,7 +23,7 @@ const AWAY = 'The control database cannot be used.';
 
 /**
  * Documents the problems a route can answer; a number takes its usual meaning. 500 is always among them, and so is
- * 503 unless it is `null`: what asks no database.
+ * 503 unless it is `null`: what asks no database. With `only` a 503 means just that, and not that the control database is away too.
  */
 export function Problems({ 503: unavailable, ...others }: Meanings): MethodDecorator {
   const all = { ...others, ...(unavailable !== null && { 503: orAway(unavailable) }), 500: true as const };
@@ -33,9 +33,12 @@ export function Problems({ 503: unavailable, ...others }: Meanings): MethodDecor
   return applyDecorators(ApiExtraModels(ProblemSchema), ...responses);
 }
 
-type Meanings = Partial<Record<Exclude<ProblemStatus, 503>, true | string>> & { 503?: true | string | null };
+type Meanings = Partial<Record<Exclude<ProblemStatus, 503>, true | string>> & { 503?: Unavailable | null };
 
-function orAway(meaning: true | string | undefined): string {
+type Unavailable = true | string | { only: string };
+
+function orAway(meaning: Unavailable | undefined): string {
+  if (typeof meaning === 'object') return meaning.only;
   return meaning === undefined ? AWAY : `${meaning === true ? MEANING[503] : meaning} Or: ${AWAY}`;
 }
 

@@ -30,7 +30,7 @@ export class OrchestrationController {
     description: 'From memory, kept up by a probe every 5 s; answers 200 also while Prefect is down.',
   })
   @ApiOkResponse({ type: OrchestrationStatusAnswer })
-  @Problems({})
+  @Problems({ 503: null })
   status(): OrchestrationStatusAnswer {
     return OrchestrationStatusAnswer.of(this.gateway.status());
   }
