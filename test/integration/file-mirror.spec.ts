@@ -35,6 +35,7 @@ describe('files that are written down while their ingestion is deleted', () => {
       written.catch(() => undefined);
       const waiting = `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`;
       await until(async () => (await plane.sql(waiting)).length > 0);
+      await deleting.query('SELECT FROM sluice_control.processed_file FOR UPDATE NOWAIT');
       await deleting.query('DELETE FROM sluice_control.ingestion WHERE id = $1', [id]);
       await deleting.query('COMMIT');
       await written;
