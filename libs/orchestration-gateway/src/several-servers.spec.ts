@@ -162,3 +162,39 @@ describe('with two servers', () => {
     expect(gateway.initialized).toBe(true);
   }, 30_000);
 });
+
+describe('with three servers', () => {
+  let fakes: FakePrefect[];
+  let client: PrefectClient;
+
+  beforeEach(async () => {
+    fakes = await Promise.all([startFakePrefect(), startFakePrefect(), startFakePrefect()]);
+    const urls = fakes.map(({ apiUrl }) => apiUrl).join(',');
+    client = createClient({ PREFECT_API_URL: urls, PREFECT_API_AUTH_STRING: undefined }, new SystemClock());
+  });
+
+  afterEach(async () => {
+    client.close();
+    await Promise.all(fakes.map((fake) => fake.stop()));
+  });
+
+  const asked = () => fakes.map(({ requests }) => requests.length);
+
+  it('one that takes less than two seconds is waited for', async () => {
+    await fakes[0]?.misbehave('slow', { ms: 1_800 });
+    await client.send(routes.readVersion());
+    expect(asked()).toEqual([1, 0, 0]);
+  });
+
+  it('two frozen ones leave time for the third', async () => {
+    for (const fake of fakes.slice(0, 2)) await fake.misbehave('hang');
+    await client.send(routes.readVersion());
+    expect(asked()).toEqual([1, 1, 1]);
+  });
+
+  it('a budget too short to judge by is shared by all', async () => {
+    await fakes[0]?.misbehave('hang');
+    await client.send(routes.readVersion(), client.budget(1_500));
+    expect(asked()).toEqual([1, 1, 0]);
+  });
+});

@@ -8,10 +8,6 @@ import type { HttpAnswer, HttpRequest } from './transport';
 
 /** Longest time of one operation, retries and pauses included. */
 const OPERATION_MS = 5_000;
-/** Longest time of one attempt, so that a connection which died in silence leaves time for a second one. */
-const ATTEMPT_MS = 3_000;
-/** An operation that had less time than this proves nothing when it ends without an answer. */
-const FAIR_MS = 2_000;
 
 export interface PrefectRequest<T> extends HttpRequest {
   /** The answer's shape at the fields we use; anything else is a `protocol` failure. */
@@ -89,7 +85,7 @@ export class PrefectClient {
   /** A lone server's breaker judges the operation as a whole; of several, each judges every attempt, so that one which opens is left out. */
   async #exchange<T>(request: PrefectRequest<unknown>, budget: Budget, read: Call<T>['read']): Promise<T> {
     const { insists } = budget;
-    const counting = budget.left >= FAIR_MS;
+    const counting = budget.isFair;
     const [first = this.servers.good, ...others] = this.servers.toAsk({ counting, insists });
     const isAlone = others.length === 0;
     const rounds = () => this.#rounds({ request, budget, read, isGuarded: !insists && !isAlone }, [first, ...others]);
@@ -105,6 +101,7 @@ export class PrefectClient {
     const met = new Map<Server, AttemptFailed>();
     for (let servers = all, round = 1; ; round++) {
       for (const [index, server] of servers.entries()) {
+        if (met.size > 0 && call.budget.left === 0) break;
         try {
           const answer = await this.#guarded(call, { server, others: servers.length - index - 1 });
           this.servers.remember(server);
@@ -132,14 +129,14 @@ export class PrefectClient {
   }
 
   #pauseAt(server: Server, round: number, failed: AttemptFailed, { budget, isGuarded }: Call<unknown>): number | null {
-    const refuses = isGuarded && !server.breaker.admits(budget.left >= FAIR_MS);
+    const refuses = isGuarded && !server.breaker.admits(budget.isFair);
     if (budget.isSingle || server.isClosed || refuses) return null;
     return pauseBefore(round, failed, budget.left, this.random);
   }
 
   #guarded<T>(call: Call<T>, turn: Turn): Promise<T> {
     const attempt = () => this.#attempt(call, turn);
-    return call.isGuarded ? turn.server.breaker.run(attempt, call.budget.left >= FAIR_MS) : attempt();
+    return call.isGuarded ? turn.server.breaker.run(attempt, call.budget.isFair) : attempt();
   }
 
   async #attempt<T>(call: Call<T>, turn: Turn): Promise<T> {
@@ -159,7 +156,7 @@ export class PrefectClient {
     const end = () => {
       ender.abort();
     };
-    const timer = setTimeout(end, Math.min(ATTEMPT_MS, budget.left / (others + 1)));
+    const timer = setTimeout(end, budget.attemptMs(others));
     budget.signal?.addEventListener('abort', end, { once: true });
     try {
       return await server.sender.send(request, ender.signal);
