@@ -27,14 +27,21 @@ export class Budget {
     return this.signal?.aborted ? 0 : Math.max(0, this.#endsAt - this.clock.elapsed());
   }
 
-  /** Whether an attempt that begins now has the time it takes to blame the server for its end. */
-  get isFair(): boolean {
-    return this.left >= FAIR_MS;
+  /**
+   * Whether the failure of an attempt that begins now speaks for the server: it has a fair time. Where the caller may give up earlier nobody knows
+   * what it will have had; as a trial it could close a circuit without any answer.
+   */
+  get counts(): boolean {
+    return this.#isFair && !this.signal;
   }
 
   /** Milliseconds for an attempt that begins now, when `others` may have to be asked after it. Fair as long as that is possible. */
   attemptMs(others: number): number {
     const share = this.left / (others + 1);
-    return this.isFair ? Math.min(ATTEMPT_MS, Math.max(FAIR_MS, share)) : share;
+    return this.#isFair ? Math.min(ATTEMPT_MS, Math.max(FAIR_MS, share)) : share;
+  }
+
+  get #isFair(): boolean {
+    return this.left >= FAIR_MS;
   }
 }

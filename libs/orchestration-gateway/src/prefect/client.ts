@@ -84,8 +84,7 @@ export class PrefectClient {
 
   /** A lone server's breaker judges the operation as a whole; of several, each judges every attempt, so that one which opens is left out. */
   async #exchange<T>(request: PrefectRequest<unknown>, budget: Budget, read: Call<T>['read']): Promise<T> {
-    const { insists } = budget;
-    const counting = budget.isFair;
+    const { insists, counts: counting } = budget;
     const [first = this.servers.good, ...others] = this.servers.toAsk({ counting, insists });
     const isAlone = others.length === 0;
     const rounds = () => this.#rounds({ request, budget, read, isGuarded: !insists && !isAlone }, [first, ...others]);
@@ -129,14 +128,14 @@ export class PrefectClient {
   }
 
   #pauseAt(server: Server, round: number, failed: AttemptFailed, { budget, isGuarded }: Call<unknown>): number | null {
-    const refuses = isGuarded && !server.breaker.admits(budget.isFair);
+    const refuses = isGuarded && !server.breaker.admits(budget.counts);
     if (budget.isSingle || server.isClosed || refuses) return null;
     return pauseBefore(round, failed, budget.left, this.random);
   }
 
   #guarded<T>(call: Call<T>, turn: Turn): Promise<T> {
     const attempt = () => this.#attempt(call, turn);
-    return call.isGuarded ? turn.server.breaker.run(attempt, call.budget.isFair) : attempt();
+    return call.isGuarded ? turn.server.breaker.run(attempt, call.budget.counts) : attempt();
   }
 
   async #attempt<T>(call: Call<T>, turn: Turn): Promise<T> {
