@@ -100,6 +100,19 @@ describe('a Prefect that is down', () => {
     await expect(gateway.readFlowRun(randomUUID())).resolves.toBeNull();
   });
 
+  it('is not taken for well because a caller gave up waiting for it', async () => {
+    gateway = gatewayAt(fake.apiUrl);
+    await fake.misbehave('http_500');
+    await found();
+    await fake.misbehave('hang');
+    await sleep(1_050);
+    await expect(gateway.removeDeployment(randomUUID(), AbortSignal.timeout(100))).rejects.toThrow();
+    expect(gateway.circuits()[0]?.state).toBe('half_open');
+    await fake.behave();
+    await expect(gateway.readFlowRun(randomUUID())).resolves.toBeNull();
+    expect(gateway.circuits()[0]?.state).toBe('closed');
+  });
+
   it('is not concluded from many calls that fail at one moment', async () => {
     gateway = gatewayAt(fake.apiUrl);
     await fake.misbehave('lost_answer', { times: 60 });

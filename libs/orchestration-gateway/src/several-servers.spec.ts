@@ -2,7 +2,12 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
 import { SystemClock } from '@sluice/kernel';
-import { startFakePrefect, type FakePrefect, type Misbehaviour } from '../../../test/support/fake-prefect';
+import {
+  startFakePrefect,
+  type FakePrefect,
+  type Misbehaviour,
+  type MisbehaviourOptions,
+} from '../../../test/support/fake-prefect';
 import { until } from '../../../test/support/until';
 import { createClient, createGateway } from './create-gateway';
 import type { OrchestrationGateway } from './orchestration-gateway';
@@ -78,6 +83,55 @@ describe('with two servers', () => {
     expect(performance.now() - started).toBeLessThan(BUDGET_MS + BUSY_MS);
   });
 
+  it.each<[Misbehaviour, MisbehaviourOptions]>([
+    ['http_503', {}],
+    ['lost_answer', {}],
+    ['rate_limited', { seconds: 1 }],
+  ])('a passing %s of the one that is well is tried again there when the other is dead', async (kind, options) => {
+    await second.misbehave('down');
+    for (const call of [ask, () => gateway.readFlowRun(randomUUID())]) {
+      await first.misbehave(kind, { times: 1, ...options });
+      await call();
+    }
+    expect(first.requests).toHaveLength(4);
+  });
+
+  it('Retry-After is obeyed though the other asks for nothing', async () => {
+    await first.misbehave('rate_limited', { times: 1, seconds: 1 });
+    await second.misbehave('down');
+    const started = performance.now();
+    await ask();
+    expect(performance.now() - started).toBeGreaterThanOrEqual(950);
+  });
+
+  it.each<[Misbehaviour, string, number]>([
+    ['http_503', 'http_5xx', 3],
+    ['unauthorized', 'auth', 1],
+    ['rate_limited', 'rate_limited', 1],
+  ])(
+    'what the one that is there answers (%s) is told as %s after %i tries when the other is dead',
+    async (kind, reason, tries) => {
+      await first.misbehave(kind, { seconds: 30 });
+      await second.misbehave('down');
+      await expect(ask()).rejects.toMatchObject({ reason });
+      expect(first.requests).toHaveLength(tries);
+    },
+  );
+
+  it('each is asked once where nothing is to be repeated', async () => {
+    await first.misbehave('http_503');
+    await second.misbehave('http_503');
+    await expect(client.send(routes.readVersion(), client.onlyOnce(5_000))).rejects.toThrow();
+    expect([first.requests.length, second.requests.length]).toEqual([1, 1]);
+  });
+
+  it('a call that nobody waits for any longer asks no second', async () => {
+    await first.misbehave('hang');
+    const budget = client.budget(5_000, AbortSignal.timeout(100));
+    await expect(client.send(routes.readVersion(), budget)).rejects.toMatchObject({ reason: 'timeout' });
+    expect(second.requests).toHaveLength(0);
+  });
+
   it('a value that is refused is not offered to the second', async () => {
     await first.misbehave('unprocessable');
     await expect(ask()).rejects.toThrow('refused a request');
@@ -107,4 +161,40 @@ describe('with two servers', () => {
     expect(performance.now() - started).toBeLessThan(1_000);
     expect(gateway.initialized).toBe(true);
   }, 30_000);
+});
+
+describe('with three servers', () => {
+  let fakes: FakePrefect[];
+  let client: PrefectClient;
+
+  beforeEach(async () => {
+    fakes = await Promise.all([startFakePrefect(), startFakePrefect(), startFakePrefect()]);
+    const urls = fakes.map(({ apiUrl }) => apiUrl).join(',');
+    client = createClient({ PREFECT_API_URL: urls, PREFECT_API_AUTH_STRING: undefined }, new SystemClock());
+  });
+
+  afterEach(async () => {
+    client.close();
+    await Promise.all(fakes.map((fake) => fake.stop()));
+  });
+
+  const asked = () => fakes.map(({ requests }) => requests.length);
+
+  it('one that takes less than two seconds is waited for', async () => {
+    await fakes[0]?.misbehave('slow', { ms: 1_800 });
+    await client.send(routes.readVersion());
+    expect(asked()).toEqual([1, 0, 0]);
+  });
+
+  it('two frozen ones leave time for the third', async () => {
+    for (const fake of fakes.slice(0, 2)) await fake.misbehave('hang');
+    await client.send(routes.readVersion());
+    expect(asked()).toEqual([1, 1, 1]);
+  });
+
+  it('a budget too short to judge by is shared by all', async () => {
+    await fakes[0]?.misbehave('hang');
+    await client.send(routes.readVersion(), client.budget(1_500));
+    expect(asked()).toEqual([1, 1, 0]);
+  });
 });

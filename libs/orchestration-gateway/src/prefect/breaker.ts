@@ -11,8 +11,9 @@ const LASTING_MS = 2_000;
 const HALF_OPEN_AFTER_MS = 1_000;
 
 /**
- * Spares callers the wait for a server that is known to be down. It opens after three failed operations in a row that span 2 s, or when the
- * probe says so, and closes with the first call that succeeds, or when the probe says so: it never hides a recovery for longer than the next probe.
+ * Spares callers the wait for a server that is known to be down. It opens after three failures in a row that span 2 s (of operations; where
+ * another server could be asked, of attempts), or when the probe says so, and closes with the first call that succeeds, or when the probe says
+ * so: it never hides a recovery for longer than the next probe.
  */
 export class Breaker {
   #circuit = new Circuit();

@@ -8,10 +8,6 @@ import type { HttpAnswer, HttpRequest } from './transport';
 
 /** Longest time of one operation, retries and pauses included. */
 const OPERATION_MS = 5_000;
-/** Longest time of one attempt, so that a connection which died in silence leaves time for a second one. */
-const ATTEMPT_MS = 3_000;
-/** An operation that had less time than this proves nothing when it ends without an answer. */
-const FAIR_MS = 2_000;
 
 export interface PrefectRequest<T> extends HttpRequest {
   /** The answer's shape at the fields we use; anything else is a `protocol` failure. */
@@ -20,19 +16,26 @@ export interface PrefectRequest<T> extends HttpRequest {
   callersValues?: boolean;
 }
 
-/** One exchange with one server. */
-interface Turn<T> {
-  server: Server;
+/** One operation. */
+interface Call<T> {
+  request: PrefectRequest<unknown>;
   budget: Budget;
+  /** Throws when the answer is none of Prefect's; then another server may give a better one. */
   read: (answer: HttpAnswer) => T;
-  /** Servers that can be asked after this one. */
+  /** Each single attempt goes through its server's breaker. */
+  isGuarded: boolean;
+}
+
+/** One attempt at one server. `others`: how many can be asked after it in this round. */
+interface Turn {
+  server: Server;
   others: number;
 }
 
 /**
  * Calls Prefect. Whatever goes wrong is an `OrchestrationUnavailable(reason)`; a caller's value that Prefect refuses (409, 422) is a
- * `ValueError`, any other refusal a `RefusedByPrefect`. Passing causes are retried twice within the budget, and where there are several
- * servers the next one is asked first; both are safe because every call is idempotent by construction.
+ * `ValueError`, any other refusal a `RefusedByPrefect`. Passing causes are retried twice within the budget, where there are several
+ * servers only after all of them were asked; both are safe because every call is idempotent by construction.
  */
 export class PrefectClient {
   constructor(
@@ -79,63 +82,80 @@ export class PrefectClient {
     this.servers.close();
   }
 
-  /** `read` throws when the answer is none of Prefect's; then the next server may give a better one. */
-  async #exchange<T>(request: PrefectRequest<unknown>, budget: Budget, read: (answer: HttpAnswer) => T): Promise<T> {
-    const { insists } = budget;
-    const counting = budget.left >= FAIR_MS;
-    const servers = this.servers.toAsk({ counting, insists });
-    for (let turn = 0; ; turn++) {
-      const server = servers[turn] ?? this.servers.good;
-      const call = () => this.#tries(request, { server, budget, read, others: servers.length - turn - 1 });
-      try {
-        const answer = await (insists ? call() : server.breaker.run(call, counting));
-        this.servers.remember(server);
-        return answer;
-      } catch (error) {
-        if (!(error instanceof AttemptFailed)) throw blamed(error, request);
-        if (turn >= servers.length - 1) throw error.failure;
-      }
+  /** A lone server's breaker judges the operation as a whole; of several, each judges every attempt, so that one which opens is left out. */
+  async #exchange<T>(request: PrefectRequest<unknown>, budget: Budget, read: Call<T>['read']): Promise<T> {
+    const { insists, counts: counting } = budget;
+    const [first = this.servers.good, ...others] = this.servers.toAsk({ counting, insists });
+    const isAlone = others.length === 0;
+    const rounds = () => this.#rounds({ request, budget, read, isGuarded: !insists && !isAlone }, [first, ...others]);
+    try {
+      return await (isAlone && !insists ? first.breaker.run(rounds, counting) : rounds());
+    } catch (error) {
+      throw error instanceof AttemptFailed ? error.failure : blamed(error, request);
     }
   }
 
-  /** Repeated only at the last server: before that, the next one is the better try. */
-  async #tries<T>(request: HttpRequest, turn: Turn<T>): Promise<T> {
-    for (let retry = 1; ; retry++) {
-      try {
-        return await this.#attempt(request, turn);
-      } catch (error) {
-        if (!(error instanceof AttemptFailed) || turn.others > 0 || turn.server.isClosed) throw error;
-        await this.#pause(retry, error, turn.budget);
+  /** Asks one after the other, then begins again with those that may answer by then. */
+  async #rounds<T>(call: Call<T>, all: readonly Server[]): Promise<T> {
+    const met = new Map<Server, AttemptFailed>();
+    for (let servers = all, round = 1; ; round++) {
+      for (const [index, server] of servers.entries()) {
+        if (met.size > 0 && call.budget.left === 0) break;
+        try {
+          const answer = await this.#guarded(call, { server, others: servers.length - index - 1 });
+          this.servers.remember(server);
+          return answer;
+        } catch (error) {
+          if (!(error instanceof AttemptFailed)) throw error;
+          met.set(server, error);
+        }
       }
+      servers = await this.#afterPause(round, call, met);
     }
   }
 
-  async #pause(retry: number, failed: AttemptFailed, budget: Budget): Promise<void> {
-    const ms = budget.isSingle ? null : pauseBefore(retry, failed, budget.left, this.random);
-    if (ms === null) throw failed;
-    await this.clock.sleep(ms, budget.signal).catch(() => {
-      throw failed;
+  /** Whom to ask again, those first that are likely there. As long as the most patient of them asks for: no `Retry-After` is disregarded. */
+  async #afterPause(round: number, call: Call<unknown>, met: Map<Server, AttemptFailed>): Promise<Server[]> {
+    const ordered = [...met].sort(([, a], [, b]) => a.deadness - b.deadness);
+    const pauses = ordered.map(([server, failed]) => [server, this.#pauseAt(server, round, failed, call)] as const);
+    const again = pauses.filter((it): it is readonly [Server, number] => it[1] !== null);
+    const told = ordered.map(([, failed]) => failed).reduce((best) => best);
+    if (again.length === 0) throw told;
+    await this.clock.sleep(Math.max(...again.map(([, ms]) => ms)), call.budget.signal).catch(() => {
+      throw told;
     });
+    return again.map(([server]) => server);
   }
 
-  async #attempt<T>(request: HttpRequest, turn: Turn<T>): Promise<T> {
-    const answer = await this.#answerWithin(request, turn);
+  #pauseAt(server: Server, round: number, failed: AttemptFailed, { budget, isGuarded }: Call<unknown>): number | null {
+    const refuses = isGuarded && !server.breaker.admits(budget.counts);
+    if (budget.isSingle || server.isClosed || refuses) return null;
+    return pauseBefore(round, failed, budget.left, this.random);
+  }
+
+  #guarded<T>(call: Call<T>, turn: Turn): Promise<T> {
+    const attempt = () => this.#attempt(call, turn);
+    return call.isGuarded ? turn.server.breaker.run(attempt, call.budget.counts) : attempt();
+  }
+
+  async #attempt<T>(call: Call<T>, turn: Turn): Promise<T> {
+    const answer = await this.#answerWithin(call, turn);
     const askedMs = (retryAfterSeconds(answer, this.clock.now()) ?? 0) * 1000;
     try {
       const failure = failureOfAnswer(answer, this.clock.now());
       if (failure !== null) throw failure;
-      return turn.read(answer);
+      return call.read(answer);
     } catch (error) {
       throw error instanceof OrchestrationUnavailable ? new AttemptFailed(error, askedMs) : error;
     }
   }
 
-  async #answerWithin(request: HttpRequest, { server, budget, others }: Turn<unknown>): Promise<HttpAnswer> {
+  async #answerWithin({ request, budget }: Call<unknown>, { server, others }: Turn): Promise<HttpAnswer> {
     const ender = new AbortController();
     const end = () => {
       ender.abort();
     };
-    const timer = setTimeout(end, Math.min(ATTEMPT_MS, budget.left / (others + 1)));
+    const timer = setTimeout(end, budget.attemptMs(others));
     budget.signal?.addEventListener('abort', end, { once: true });
     try {
       return await server.sender.send(request, ender.signal);

@@ -1,5 +1,5 @@
 import { SystemClock } from '@sluice/kernel';
-import { startFakePrefect, type FakePrefect } from '../../../../test/support/fake-prefect';
+import { startFakePrefect, type FakePrefect, type Misbehaviour } from '../../../../test/support/fake-prefect';
 import { createClient } from '../create-gateway';
 import type { PrefectClient } from './client';
 import * as routes from './routes';
@@ -52,6 +52,30 @@ describe('with CSRF protection', () => {
     await fake.misbehave('forbidden', { route: /csrf-token/ });
     await expect(write()).rejects.toMatchObject({ reason: 'auth' });
     expect(asked()).toEqual(['POST /flows/', 'GET /csrf-token']);
+  });
+
+  it.each<Misbehaviour>(['http_503', 'lost_answer', 'rate_limited'])(
+    'a write is tried again when its token meets a passing %s',
+    async (kind) => {
+      await fake.misbehave(kind, { route: /csrf-token/, times: 1 });
+      await expect(write()).resolves.toHaveProperty('id');
+      await fake.misbehave(kind, { route: /csrf-token/, times: 1 });
+      fake.csrf.expire();
+      await expect(write()).resolves.toHaveProperty('id');
+    },
+  );
+
+  it.each<[Misbehaviour, string]>([
+    ['http_503', 'http_5xx'],
+    ['lost_answer', 'reset'],
+  ])('a write is unavailable by what its token meets: %s is %s', async (kind, reason) => {
+    await fake.misbehave(kind, { route: /csrf-token/ });
+    await expect(write()).rejects.toMatchObject({ reason });
+  });
+
+  it('a write is unavailable by auth when the server wants a token and says it has none', async () => {
+    await fake.misbehave('unprocessable', { route: /csrf-token/ });
+    await expect(write()).rejects.toMatchObject({ reason: 'auth' });
   });
 
   it('a write keeps to its time when the token does not come', async () => {

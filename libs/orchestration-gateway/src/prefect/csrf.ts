@@ -9,19 +9,21 @@ const issued = z.object({ token: z.string() });
 /**
  * Speaks to a server with CSRF protection (`PREFECT_SERVER_CSRF_PROTECTION_ENABLED`) without being told of it: a call refused for its token is
  * repeated once with a new one, which all later calls carry until it is refused (they expire). Without the protection no token is ever asked for.
+ * A passing fault met while fetching the token is the call's own, so that it is tried again; a refused token leaves the first refusal.
  */
 export class CsrfGuard implements Sender {
   readonly #client = randomUUID();
   #token: string | null = null;
-  #fetching: Promise<string | null> | null = null;
+  #fetching: Promise<HttpAnswer | null> | null = null;
 
   constructor(private readonly sender: Sender) {}
 
   async send(request: HttpRequest, signal: AbortSignal): Promise<HttpAnswer> {
     const used = this.#token;
     const answer = await this.sender.send(this.#signed(request), signal);
-    if (request.method === 'GET' || !refusesToken(answer) || !(await unlessAborted(this.#renewed(used), signal)))
-      return answer;
+    if (request.method === 'GET' || !refusesToken(answer)) return answer;
+    const withoutToken = await unlessAborted(this.#renewed(used), signal);
+    if (withoutToken) return isPassing(withoutToken) ? withoutToken : answer;
     return this.sender.send(this.#signed(request), signal);
   }
 
@@ -34,19 +36,24 @@ export class CsrfGuard implements Sender {
     return { ...request, headers: { 'prefect-csrf-token': this.#token, 'prefect-csrf-client': this.#client } };
   }
 
-  /** Another token than `used`, or `null`. One fetch for all who wait: each new token makes the one before worthless. */
-  #renewed(used: string | null): Promise<string | null> {
-    if (this.#token !== used) return Promise.resolve(this.#token);
+  /** `null` once there is another token than `used`, else the answer that has none. One fetch for all who wait: each new token makes the one before worthless. */
+  #renewed(used: string | null): Promise<HttpAnswer | null> {
+    if (this.#token !== null && this.#token !== used) return Promise.resolve(null);
     this.#fetching ??= this.#fetch().finally(() => (this.#fetching = null));
     return this.#fetching;
   }
 
-  async #fetch(): Promise<string | null> {
+  async #fetch(): Promise<HttpAnswer | null> {
     const path = `/csrf-token?client=${this.#client}`;
-    const answer = await this.sender.send({ method: 'GET', path }, AbortSignal.timeout(TOKEN_MS)).catch(() => null);
-    const { data } = issued.safeParse(answer?.status === 200 ? jsonOr(null, answer.text) : null);
-    return (this.#token = data?.token ?? null);
+    const answer = await this.sender.send({ method: 'GET', path }, AbortSignal.timeout(TOKEN_MS));
+    const { data } = issued.safeParse(answer.status === 200 ? jsonOr(null, answer.text) : null);
+    this.#token = data?.token ?? null;
+    return data ? null : answer;
   }
+}
+
+function isPassing({ status }: HttpAnswer): boolean {
+  return status === 429 || status >= 500;
 }
 
 function refusesToken({ status, text }: HttpAnswer): boolean {

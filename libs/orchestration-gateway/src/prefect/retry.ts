@@ -3,6 +3,18 @@ import type { OrchestrationReason, OrchestrationUnavailable } from '@sluice/kern
 /** Causes that may be gone a moment later. `auth`, `protocol` and `version` need a person, so asking again only takes time. */
 const PASSING: ReadonlySet<OrchestrationReason> = new Set(['refused', 'timeout', 'reset', 'http_5xx', 'rate_limited']);
 const OUTAGES: ReadonlySet<OrchestrationReason> = new Set(['refused', 'timeout', 'reset', 'http_5xx']);
+/** What is told where several servers failed: the least dead one's failure. One that passes is better than one that needs a person. */
+const DEADNESS: Readonly<Record<OrchestrationReason, number>> = {
+  http_5xx: 0,
+  rate_limited: 0,
+  reset: 0,
+  auth: 1,
+  protocol: 1,
+  version: 1,
+  not_initialized: 1,
+  timeout: 2,
+  refused: 3,
+};
 const MAX_RETRIES = 2;
 const FIRST_PAUSE_MS = 100;
 const GROWTH = 4;
@@ -23,6 +35,11 @@ export class AttemptFailed extends Error {
   /** True when the server seems to be down. One that answers, even with a refusal, is not. */
   get isOutage(): boolean {
     return OUTAGES.has(this.failure.reason) && !this.givenUp;
+  }
+
+  /** The lower, the likelier the server is there: such a one is asked first, and its failure is the one to tell. */
+  get deadness(): number {
+    return DEADNESS[this.failure.reason];
   }
 }
 
