@@ -9,12 +9,9 @@ import { type Hold, IdempotencyKeys } from './idempotency-keys';
 import type { IngestionRow } from './ingestion.entity';
 import type { CreateIngestion } from './inputs';
 import { type NewIngestion, NewIngestions } from './new-ingestions';
-import { type Claim, OperationClaims } from './operation-claims';
+import { type Claim, LATE_ARRIVAL_SECONDS, OperationClaims } from './operation-claims';
 import { ticksFromNow } from './runs/ticks-seen';
 import { Tombstones } from './tombstones';
-
-/** A call that timed out may still arrive in Prefect: its deployment is looked for once more after this many seconds. */
-const LATE_ARRIVAL_SECONDS = 15;
 
 const RELEASED = { operation: null, operation_id: null, operation_expires_at: null } as const;
 
