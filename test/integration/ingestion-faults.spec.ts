@@ -111,6 +111,17 @@ describe('when Prefect cannot be used, the call says so in its sentence and noth
     expect((await plane.ingestions.createIngestion(input)).status).toBe('active');
   });
 
+  it('the tombstone of a create waits for a call that may arrive late, also when the last attempt was refused', async () => {
+    await plane.sql('DELETE FROM sluice_control.tombstone');
+    const refused = jest
+      .spyOn(plane.gateway, 'upsertDeployment')
+      .mockRejectedValueOnce(new OrchestrationUnavailable('refused', 'Prefect does not accept connections.'));
+    await refusalOf(scheduled());
+    refused.mockRestore();
+    const waits = `SELECT next_attempt_at > now() + interval '10 s' AS waits FROM sluice_control.tombstone`;
+    expect(await plane.sql(waits)).toEqual([{ waits: true }]);
+  });
+
   it('drafts, names, pausing a draft and reading go on, with the next run as Prefect planned it before', async () => {
     const active = await scheduled();
     const next = async () => (await plane.ingestions.getIngestion(active.id)).metadata.next_run_time;

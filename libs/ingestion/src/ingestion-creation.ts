@@ -4,7 +4,7 @@ import { OrchestrationGateway } from '@sluice/orchestration-gateway';
 import { COURTESY_MS } from './agreement';
 import { deploymentSpec } from './deployment-steps';
 import { Drafting } from './drafting';
-import { mayHaveArrived, messageOf, saying, SENTENCE } from './faults';
+import { messageOf, saying, SENTENCE } from './faults';
 import { type Hold, IdempotencyKeys } from './idempotency-keys';
 import type { IngestionRow } from './ingestion.entity';
 import type { CreateIngestion } from './inputs';
@@ -63,10 +63,11 @@ export class IngestionCreation {
 
   /** What Prefect has (or will have, of a call that timed out) is removed by the tombstone. */
   private async takeBack(id: string, cause: unknown): Promise<void> {
-    const late = cause instanceof OrchestrationUnavailable && mayHaveArrived(cause);
+    // Whatever the last attempt met, an earlier one may have arrived.
+    const late = cause instanceof OrchestrationUnavailable;
     try {
       await this.rows.takeBack(id, late ? LATE_ARRIVAL_SECONDS : 0);
-      if (!(cause instanceof OrchestrationUnavailable)) await this.tombstones.sweep(id, COURTESY_MS);
+      if (!late) await this.tombstones.sweep(id, COURTESY_MS);
     } catch (error) {
       this.logger.warn(`Unfinished ingestion ${id} is left to the reconciler: ${messageOf(error)}`);
     }
