@@ -137,6 +137,18 @@ describe('when Prefect cannot be used, the call says so in its sentence and noth
   });
 });
 
+describe('a withdrawn deployment whose removal takes too long', () => {
+  it('is not removed any more once the claim is given back', async () => {
+    const { id } = await scheduled();
+    await plane.fake.misbehave('slow', { route: /GET \/deployments\/name/, ms: 2_400 });
+    plane.fake.requests.length = 0;
+    await plane.ingestions.updateIngestion(id, { schedule: null });
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    expect(plane.fake.requests.filter(({ method }) => method === 'DELETE')).toEqual([]);
+    expect(deploymentOf(id)).toMatchObject({ paused: true });
+  });
+});
+
 describe('a call that arrives in Prefect after the ingestion was compared', () => {
   const CREATION = /^POST \/deployments\/$/;
   const arriveLate = async (body: unknown) => {
