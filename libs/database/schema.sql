@@ -60,6 +60,7 @@ CREATE TABLE sluice_control.ingestion (
   superseded bigint NOT NULL DEFAULT 0,
   overlap_skipped bigint NOT NULL DEFAULT 0,
   ticks_seen_until timestamp(3) with time zone,
+  late_calls_until timestamp with time zone,
   CONSTRAINT ingestion_pkey PRIMARY KEY (id),
   CONSTRAINT ingestion_changed_files CHECK ((changed_files = ANY (ARRAY['skip'::text, 'reload'::text, 'fail'::text]))),
   CONSTRAINT ingestion_claim_is_whole CHECK ((num_nulls(operation, operation_id, operation_expires_at) = ANY (ARRAY[0, 3]))),
@@ -75,6 +76,7 @@ CREATE UNIQUE INDEX ingestion_name ON sluice_control.ingestion USING btree (name
 CREATE INDEX ingestion_newest ON sluice_control.ingestion USING btree (created_at DESC, id DESC);
 CREATE INDEX ingestion_newest_by_status ON sluice_control.ingestion USING btree (status, created_at DESC, id DESC);
 CREATE INDEX ingestion_to_repair ON sluice_control.ingestion USING btree (id) WHERE (drift_suspected OR (operation IS NOT NULL));
+CREATE INDEX ingestion_with_late_calls ON sluice_control.ingestion USING btree (late_calls_until) WHERE (late_calls_until IS NOT NULL);
 CREATE INDEX ingestion_with_max_age ON sluice_control.ingestion USING btree (id) WHERE ((quality ->> 'max_age_seconds'::text) IS NOT NULL);
 
 CREATE TABLE sluice_control.installation (

@@ -111,6 +111,17 @@ describe('when Prefect cannot be used, the call says so in its sentence and noth
     expect((await plane.ingestions.createIngestion(input)).status).toBe('active');
   });
 
+  it('the tombstone of a create waits for a call that may arrive late, also when the last attempt was refused', async () => {
+    await plane.sql('DELETE FROM sluice_control.tombstone');
+    const refused = jest
+      .spyOn(plane.gateway, 'upsertDeployment')
+      .mockRejectedValueOnce(new OrchestrationUnavailable('refused', 'Prefect does not accept connections.'));
+    await refusalOf(scheduled());
+    refused.mockRestore();
+    const waits = `SELECT next_attempt_at > now() + interval '10 s' AS waits FROM sluice_control.tombstone`;
+    expect(await plane.sql(waits)).toEqual([{ waits: true }]);
+  });
+
   it('drafts, names, pausing a draft and reading go on, with the next run as Prefect planned it before', async () => {
     const active = await scheduled();
     const next = async () => (await plane.ingestions.getIngestion(active.id)).metadata.next_run_time;
@@ -123,6 +134,84 @@ describe('when Prefect cannot be used, the call says so in its sentence and noth
     const renamed = await plane.ingestions.updateIngestion(active.id, { name: `new ${active.id}` });
     expect(renamed).toMatchObject({ name: `new ${active.id}`, metadata: { next_run_time: planned } });
     expect((await plane.ingestions.listIngestions({ limit: 200 })).items.length).toBeGreaterThan(1);
+  });
+});
+
+describe('a withdrawn deployment whose removal takes too long', () => {
+  it('is not removed any more once the claim is given back', async () => {
+    const { id } = await scheduled();
+    await plane.fake.misbehave('slow', { route: /GET \/deployments\/name/, ms: 2_400 });
+    plane.fake.requests.length = 0;
+    await plane.ingestions.updateIngestion(id, { schedule: null });
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    expect(plane.fake.requests.filter(({ method }) => method === 'DELETE')).toEqual([]);
+    expect(deploymentOf(id)).toMatchObject({ paused: true });
+  });
+});
+
+describe('a call that arrives in Prefect after the ingestion was compared', () => {
+  const CREATION = /^POST \/deployments\/$/;
+  const arriveLate = async (body: unknown) => {
+    const headers = { 'content-type': 'application/json' };
+    const url = `${plane.fake.apiUrl}/deployments/`;
+    expect((await fetch(url, { method: 'POST', headers, body: JSON.stringify(body) })).status).toBeLessThan(300);
+  };
+  const creationOf = (id: string) =>
+    plane.fake.requests.findLast(({ body }) => (body as { name?: string } | undefined)?.name === `ingestion-${id}`)!
+      .body;
+  beforeEach(async () => {
+    await plane.sql('UPDATE sluice_control.ingestion SET drift_suspected = false, late_calls_until = NULL');
+    await plane.sql('DELETE FROM sluice_control.tombstone');
+  });
+  const allArrived = (id: string) =>
+    plane.sql(`UPDATE sluice_control.ingestion SET late_calls_until = now() WHERE id = $1`, [id]);
+  const looksLeft = (id: string) =>
+    plane.sql(`SELECT drift_suspected, late_calls_until > now() AS again FROM sluice_control.ingestion WHERE id = $1`, [
+      id,
+    ]);
+
+  const failedFirst = async () => {
+    const { id } = await plane.ingestions.createIngestion(anIngestion());
+    await plane.fake.misbehave('http_500', { route: CREATION });
+    await refusalOf(plane.ingestions.updateIngestion(id, { schedule: DAILY }));
+    await plane.fake.behave();
+    return id;
+  };
+
+  it('leaves no timetable on a draft: it is compared at once, and again when no call can arrive any more', async () => {
+    const id = await failedFirst();
+    expect(await plane.reconciler.runOnce()).toContain(
+      `There is no deployment of ingestion ${id}, which has no schedule`,
+    );
+    await arriveLate(creationOf(id));
+    expect(await plane.reconciler.runOnce()).toEqual([]);
+    expect(await looksLeft(id)).toEqual([{ drift_suspected: false, again: true }]);
+    await allArrived(id);
+    expect(await plane.reconciler.runOnce()).toEqual([
+      `Removed the deployment of ingestion ${id}, which has no schedule`,
+    ]);
+    expect(deploymentOf(id)).toBeUndefined();
+    expect(await looksLeft(id)).toEqual([{ drift_suspected: false, again: null }]);
+  });
+
+  it('does not outlive an ingestion that is deleted meanwhile', async () => {
+    const id = await failedFirst();
+    await plane.reconciler.runOnce();
+    await plane.ingestions.deleteIngestion(id);
+    await arriveLate(creationOf(id));
+    await plane.reconciler.runOnce();
+    expect(await tombstones()).toContainEqual({ ingestion_id: id });
+    await dueNow();
+    await plane.reconciler.runOnce();
+    expect(deploymentOf(id)).toBeUndefined();
+  });
+
+  it('is waited for anew when the repair fails too', async () => {
+    const id = await failedFirst();
+    await allArrived(id);
+    await plane.fake.misbehave('http_500', { route: /^POST \/deployments\/filter$/ });
+    await plane.reconciler.runOnce();
+    expect(await looksLeft(id)).toEqual([{ drift_suspected: true, again: true }]);
   });
 });
 

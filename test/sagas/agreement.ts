@@ -26,7 +26,7 @@ const LEFT = `
 SELECT 'tombstone of ' || ingestion_id AS what FROM sluice_control.tombstone
 UNION ALL SELECT 'table to be dropped of ' || ingestion_id FROM sluice_control.table_drop
 UNION ALL SELECT 'claim (' || operation || ') on ' || id FROM sluice_control.ingestion WHERE operation_id IS NOT NULL
-UNION ALL SELECT 'drift suspected of ' || id FROM sluice_control.ingestion WHERE drift_suspected
+UNION ALL SELECT 'drift suspected of ' || id FROM sluice_control.ingestion WHERE drift_suspected OR late_calls_until IS NOT NULL
 UNION ALL SELECT 'half made ' || id FROM sluice_control.ingestion WHERE status = 'provisioning'`;
 
 /** Where both databases differ for somebody who looks now: visible rows and their deployments, deployments and their rows. */

@@ -76,6 +76,7 @@ async function agreed(stage: Stage, begun: number): Promise<string[]> {
 async function moveClocks(stage: Stage): Promise<void> {
   for (const sql of [
     `UPDATE sluice_control.ingestion SET operation_expires_at = operation_expires_at - interval '${CLAIM}' WHERE operation_id IS NOT NULL`,
+    `UPDATE sluice_control.ingestion SET late_calls_until = late_calls_until - interval '${CLAIM}'`,
     `UPDATE sluice_control.tombstone SET next_attempt_at = next_attempt_at - interval '${CLAIM}'`,
     `UPDATE sluice_control.table_drop SET next_attempt_at = next_attempt_at - interval '${CLAIM}'`,
     `UPDATE sluice_control.run SET created_at = created_at - interval '${CLAIM}' WHERE status = 'queued' AND flow_run_id IS NULL`,

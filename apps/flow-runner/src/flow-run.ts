@@ -5,7 +5,7 @@ import { type Entered, RunPulse, RunRecorder, type RunningOrder, RunQueue, type 
 import { type FlowRun, FlowRunSession } from '@sluice/orchestration-gateway';
 import { EXIT, type ExitCode } from './exit-codes';
 import { markdownOf } from './report';
-import { isStopped, RunTurn, type Taken } from './turn';
+import { RunTurn, stoppedBecause, type Taken } from './turn';
 
 /** One flow run of Prefect, from its first reading to its last state. This is the "flow" of the system. */
 @Injectable()
@@ -56,7 +56,8 @@ export class FlowRunExecution {
     const order = await this.recorder.findOrder(ingestionId);
     if (order === null)
       return this.finish('failed', `Ingestion ${ingestionId} not found: its deployment is orphaned and can be removed`);
-    if (flowRun.scheduledByTimetable && isStopped({ ingestion_status: order.status })) return this.paused(flowRun);
+    const stopped = flowRun.scheduledByTimetable ? stoppedBecause(order.status, order.schedule) : null;
+    if (stopped) return this.stopped(flowRun, stopped);
     await this.turn.untilDue(flowRun, this.stopping.signal);
     const run = await this.recorder.enter({
       ingestionId,
@@ -79,9 +80,9 @@ export class FlowRunExecution {
   }
 
   /** It may have waited for its turn when the timetable was stopped. */
-  private async paused(flowRun: FlowRun): Promise<ExitCode> {
-    await this.queue.leaveAs(flowRun.id, 'paused');
-    return this.finish('cancelled', 'paused');
+  private async stopped(flowRun: FlowRun, why: string): Promise<ExitCode> {
+    await this.queue.leaveAs(flowRun.id, why);
+    return this.finish('cancelled', why);
   }
 
   /** One that runs already was left behind by a process that is gone: whether it is, the lease says. */

@@ -121,6 +121,22 @@ describe('a late tick whose process died before it knew its turn', () => {
   });
 });
 
+describe('a tick of an ingestion that has no timetable', () => {
+  it.each([
+    ['because it is withdrawn', null],
+    ['because it runs by hand only', { frequency: 'manual' }],
+  ])('%s ends and loads nothing', async (_, schedule) => {
+    const id = await minutely({});
+    const tick = lateTicks(id, 1)[0]!;
+    const status = schedule === null ? 'draft' : 'active';
+    const sql = `UPDATE sluice_control.ingestion SET status = $2, prefect_deployment_id = NULL, schedule = $3::jsonb WHERE id = $1`;
+    await plane.sql(sql, [id, status, schedule && JSON.stringify(schedule)]);
+    const why = 'The ingestion has no timetable; nothing was loaded.';
+    expect(await process(id, tick)).toEqual({ kind: 'over', outcome: 'cancelled', why });
+    expect(stateOf(tick)).toMatchObject({ type: 'CANCELLED', message: why });
+  });
+});
+
 describe('ticks that meet a run', () => {
   /** Somebody's run that has the lease. */
   const active = async (id: string) => {

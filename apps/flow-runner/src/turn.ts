@@ -119,7 +119,8 @@ export class RunTurn {
   /** `null`: not yet. */
   private async step(waiter: Waiter, turn: Turn): Promise<Taken | null | typeof UNKNOWN> {
     const { runId } = waiter;
-    if (turn.planned_at && isStopped(turn)) return this.leave(runId, 'cancelled', null, 'paused');
+    const stopped = turn.planned_at && stoppedBecause(turn.ingestion_status, turn.schedule);
+    if (stopped) return this.leave(runId, 'cancelled', null, stopped);
     const holder = turn.ahead === null ? await this.holder(waiter.ingestionId) : null;
     if (holder === UNKNOWN) return UNKNOWN;
     const ahead = turn.ahead ?? (holder === runId ? null : holder);
@@ -199,9 +200,11 @@ function ended(turn: Turn | null): Taken {
   return over('cancelled', turn.because ?? `The run was ended (${turn.status}) before it began; nothing was loaded.`);
 }
 
-/** The timetable stands still; what was started by hand runs nevertheless. */
-export function isStopped({ ingestion_status }: Pick<Turn, 'ingestion_status'>): boolean {
-  return ingestion_status === 'paused' || ingestion_status === 'error';
+/** Why a tick of such an ingestion ends without loading; `null`: it loads. What was started by hand runs nevertheless. */
+export function stoppedBecause(status: Turn['ingestion_status'], schedule: Turn['schedule']): string | null {
+  if (status === 'paused' || status === 'error') return 'paused';
+  const isPlanned = schedule !== null && schedule.frequency !== 'manual';
+  return isPlanned ? null : 'The ingestion has no timetable; nothing was loaded.';
 }
 
 function patience({ schedule }: Turn): number {

@@ -82,7 +82,7 @@ export class Agreement {
 
   private async afterwards(claim: Claim, step: DeploymentStep): Promise<void> {
     try {
-      await within(COURTESY_MS, () => step.afterwards?.() ?? Promise.resolve());
+      await within(COURTESY_MS, (signal) => step.afterwards?.(signal) ?? Promise.resolve());
     } catch (error) {
       claim.driftSuspected = true;
       this.logger.warn(`Deployment of ingestion ${claim.row.id} is still to be removed: ${messageOf(error)}`);

@@ -9,8 +9,8 @@ export interface DeploymentStep {
   /** Gives the columns that follow from it. */
   apply(): Promise<Partial<IngestionRow>>;
   undo(): Promise<unknown>;
-  /** What can only be done, and need not be undone, once the database has followed. */
-  afterwards?(): Promise<void>;
+  /** What can only be done, and need not be undone, once the database has followed. `signal` ends it: the claim is given back then. */
+  afterwards?(signal: AbortSignal): Promise<void>;
 }
 
 /** The timetable of such an ingestion stands still; it runs only when triggered. */
@@ -87,7 +87,7 @@ export class DeploymentSteps {
         return { prefect_deployment_id: null, status: 'draft', error_reason: null, ...COUNTED_ANEW };
       },
       undo: () => this.gateway.setPaused(deploymentId, standsStill(row)),
-      afterwards: () => this.gateway.removeDeployment(row.id),
+      afterwards: (signal) => this.gateway.removeDeployment(row.id, signal),
     };
   }
 

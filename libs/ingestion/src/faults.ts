@@ -20,13 +20,6 @@ export async function saying<T>(sentence: string, call: () => T | Promise<T>): P
   }
 }
 
-const NEVER_ARRIVED = new Set(['refused', 'not_initialized']);
-
-/** True when Prefect may have done what was asked although the call failed. */
-export function mayHaveArrived(error: unknown): boolean {
-  return !(error instanceof OrchestrationUnavailable && NEVER_ARRIVED.has(error.reason));
-}
-
 const UNIQUE_VIOLATION = '23505';
 const FOREIGN_KEY_VIOLATION = '23503';
 

@@ -4,17 +4,14 @@ import { OrchestrationGateway } from '@sluice/orchestration-gateway';
 import { COURTESY_MS } from './agreement';
 import { deploymentSpec } from './deployment-steps';
 import { Drafting } from './drafting';
-import { mayHaveArrived, messageOf, saying, SENTENCE } from './faults';
+import { messageOf, saying, SENTENCE } from './faults';
 import { type Hold, IdempotencyKeys } from './idempotency-keys';
 import type { IngestionRow } from './ingestion.entity';
 import type { CreateIngestion } from './inputs';
 import { type NewIngestion, NewIngestions } from './new-ingestions';
-import { type Claim, OperationClaims } from './operation-claims';
+import { type Claim, LATE_ARRIVAL_SECONDS, OperationClaims } from './operation-claims';
 import { ticksFromNow } from './runs/ticks-seen';
 import { Tombstones } from './tombstones';
-
-/** A call that timed out may still arrive in Prefect: its deployment is looked for once more after this many seconds. */
-const LATE_ARRIVAL_SECONDS = 15;
 
 const RELEASED = { operation: null, operation_id: null, operation_expires_at: null } as const;
 
@@ -66,10 +63,11 @@ export class IngestionCreation {
 
   /** What Prefect has (or will have, of a call that timed out) is removed by the tombstone. */
   private async takeBack(id: string, cause: unknown): Promise<void> {
-    const late = cause instanceof OrchestrationUnavailable && mayHaveArrived(cause);
+    // Whatever the last attempt met, an earlier one may have arrived.
+    const late = cause instanceof OrchestrationUnavailable;
     try {
       await this.rows.takeBack(id, late ? LATE_ARRIVAL_SECONDS : 0);
-      if (!(cause instanceof OrchestrationUnavailable)) await this.tombstones.sweep(id, COURTESY_MS);
+      if (!late) await this.tombstones.sweep(id, COURTESY_MS);
     } catch (error) {
       this.logger.warn(`Unfinished ingestion ${id} is left to the reconciler: ${messageOf(error)}`);
     }

@@ -45,15 +45,15 @@ export class IngestionRemoval {
     return row;
   }
 
-  /** True when a tombstone was left. It stays as long as an operation under way may still put something into Prefect. */
+  /** True when a tombstone was left. It stays as long as an operation under way, or a call of one that failed, may still put something into Prefect. */
   private removeRow(id: string, withTable: boolean): Promise<boolean> {
     return this.dataSource.transaction(async (tx) => {
       // The table's lock before the row, as whoever starts a run takes them.
       if (withTable) await this.assertAlone(tx, id);
       const [row] = await rowsOf<Deleted>(tx, DELETE, [id]);
       if (!row) throw new IngestionNotFound(id);
-      const inPrefect = row.prefect_deployment_id !== null || row.operation_id !== null || row.drift_suspected;
-      if (inPrefect) await this.tombstones.place(tx, id, row.claimed_for);
+      const inPrefect = row.prefect_deployment_id !== null || row.operation_id !== null || row.is_suspected;
+      if (inPrefect) await this.tombstones.place(tx, id, row.awaited_for);
       if (withTable) await this.drops.place(tx, row);
       return inPrefect;
     });
@@ -72,14 +72,13 @@ const FIND = `SELECT id, destination FROM sluice_control.ingestion WHERE id = $1
 
 const DELETE = `
 DELETE FROM sluice_control.ingestion WHERE id = $1 AND status <> 'provisioning'
-RETURNING id, destination, prefect_deployment_id, operation_id, drift_suspected,
-  greatest(0, coalesce(extract(epoch FROM operation_expires_at - now()), 0))::float8 AS claimed_for`;
+RETURNING id, destination, prefect_deployment_id, operation_id, drift_suspected OR late_calls_until IS NOT NULL AS is_suspected,
+  greatest(0, extract(epoch FROM greatest(operation_expires_at, late_calls_until) - now()))::float8 AS awaited_for`;
 
 type Here = Pick<IngestionRow, 'id' | 'destination'>;
 
-type Deleted = Pick<
-  IngestionRow,
-  'id' | 'destination' | 'prefect_deployment_id' | 'operation_id' | 'drift_suspected'
-> & {
-  claimed_for: number;
+type Deleted = Pick<IngestionRow, 'id' | 'destination' | 'prefect_deployment_id' | 'operation_id'> & {
+  is_suspected: boolean;
+  /** Seconds. */
+  awaited_for: number;
 };

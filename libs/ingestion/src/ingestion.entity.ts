@@ -64,6 +64,10 @@ export class Ingestion {
   @Column('boolean')
   drift_suspected!: boolean;
 
+  /** Until then a call that failed may arrive in Prefect; the reconciler compares once more after it. */
+  @Column('timestamptz', { nullable: true })
+  late_calls_until!: Date | null;
+
   @Column('text', { nullable: true })
   operation!: Operation | null;
 

@@ -10,18 +10,29 @@ import { knownId } from './uuid';
 /** Longer than the gateway's whole budget for an operation and its undoing; after it the reconciler takes the claim away. */
 export const CLAIM_SECONDS = 30;
 
+/** A call that was given up may still arrive in Prefect, up to so many seconds after. */
+export const LATE_ARRIVAL_SECONDS = 15;
+
 /** The right to operate on one ingestion, until it is released, expires, or the ingestion is deleted. */
 export interface Claim {
   readonly operationId: string;
   readonly operation: Operation;
   /** The row as it was when the claim was taken. */
   readonly row: IngestionRow;
-  /** Set it when Prefect may differ from the row: released with it, the reconciler brings Prefect to the row. */
+  /** Set it when Prefect may differ from the row: released with it, the reconciler brings Prefect to the row, at once and when no call can arrive any more. */
   driftSuspected: boolean;
 }
 
 const FREE = `(operation_id IS NULL OR operation_expires_at < now())`;
 const CLEARED = `operation = NULL, operation_id = NULL, operation_expires_at = NULL`;
+const LATE = `now() + make_interval(secs => ${LATE_ARRIVAL_SECONDS})`;
+
+const SUSPECT = `UPDATE sluice_control.ingestion SET drift_suspected = true, late_calls_until = ${LATE} WHERE id = $1`;
+
+const RELEASE = `
+UPDATE sluice_control.ingestion SET ${CLEARED}, drift_suspected = drift_suspected OR $3,
+  late_calls_until = CASE WHEN $3 THEN ${LATE} ELSE late_calls_until END
+WHERE id = $1 AND operation_id = $2`;
 
 /**
  * One operation on an ingestion at a time, across processes, without a transaction staying open: the claim is taken, used and
@@ -59,7 +70,7 @@ export class OperationClaims {
 
   /** For an operation which lost its claim after it had spoken to Prefect: nobody knows whose word was the last. */
   async suspectDrift(id: string): Promise<void> {
-    await this.dataSource.query('UPDATE sluice_control.ingestion SET drift_suspected = true WHERE id = $1', [id]);
+    await this.dataSource.query(SUSPECT, [id]);
   }
 
   /**
@@ -96,9 +107,8 @@ export class OperationClaims {
 
   /** Never throws: a claim that cannot be given back expires. */
   private async release(claim: Claim): Promise<void> {
-    const sql = `UPDATE sluice_control.ingestion SET ${CLEARED}, drift_suspected = drift_suspected OR $3 WHERE id = $1 AND operation_id = $2`;
     try {
-      await this.dataSource.query(sql, [claim.row.id, claim.operationId, claim.driftSuspected]);
+      await this.dataSource.query(RELEASE, [claim.row.id, claim.operationId, claim.driftSuspected]);
     } catch (error) {
       this.logger.warn(`Claim on ingestion ${claim.row.id} is left to expire: ${messageOf(error)}`);
     }

@@ -54,7 +54,7 @@ export interface WatchedIngestion {
 
 const COUNTS = `
 WITH one AS (
-  SELECT status, consecutive_failures, drift_suspected, missed, superseded, overlap_skipped, ${IS_STALE_SQL} AS stale
+  SELECT status, consecutive_failures, drift_suspected OR late_calls_until IS NOT NULL AS drift_suspected, missed, superseded, overlap_skipped, ${IS_STALE_SQL} AS stale
   FROM sluice_control.ingestion WHERE status <> 'provisioning'
 )
 SELECT

@@ -132,6 +132,21 @@ describe('with two servers', () => {
     expect(second.requests).toHaveLength(0);
   });
 
+  it.each<Misbehaviour>(['rate_limited', 'unauthorized', 'http_500'])(
+    'a creation whose answer the first lost is found there although the second is %s',
+    async (kind) => {
+      gateway.onApplicationBootstrap();
+      await until(() => gateway.initialized);
+      const id = randomUUID();
+      const creation = /^POST \/deployments\/$/;
+      await first.misbehave('lost_answer', { route: creation });
+      await second.misbehave(kind, { route: creation });
+      const timetable = { cron: '0 6 * * *', timezone: 'UTC' };
+      const made = await gateway.upsertDeployment({ ingestionId: id, title: 'late', timetable, paused: false });
+      expect(made.id).toBe(first.deployments[0]?.id);
+    },
+  );
+
   it('a value that is refused is not offered to the second', async () => {
     await first.misbehave('unprocessable');
     await expect(ask()).rejects.toThrow('refused a request');

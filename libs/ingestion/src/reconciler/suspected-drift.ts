@@ -5,7 +5,7 @@ import { type HeldDeployment, OrchestrationGateway } from '@sluice/orchestration
 import { DataSource } from 'typeorm';
 import { deploymentSpec } from '../deployment-steps';
 import { messageOf } from '../faults';
-import { type Claim, OperationClaims } from '../operation-claims';
+import { type Claim, CLAIM_SECONDS, OperationClaims } from '../operation-claims';
 import type { ReconcilerStep } from './step';
 
 /** More than of what is removed: bringing a deployment to its row takes nothing away. */
@@ -16,12 +16,15 @@ const REMOVALS_PER_PASS = 5;
 const SUSPECTED = `
 WITH due AS (
   SELECT id, prefect_deployment_id IS NULL AS removal, row_number() OVER (PARTITION BY prefect_deployment_id IS NULL ORDER BY random()) AS place
-  FROM sluice_control.ingestion WHERE drift_suspected AND operation_id IS NULL AND status <> 'provisioning'
+  FROM sluice_control.ingestion WHERE (drift_suspected OR late_calls_until <= now()) AND operation_id IS NULL AND status <> 'provisioning'
 )
 SELECT id FROM due WHERE place <= CASE WHEN removal THEN ${REMOVALS_PER_PASS} ELSE ${PER_PASS} END`;
 
+/** What came before the last call can arrive says nothing of the time after it: then it is compared once more. */
 const CLEAR = `
-UPDATE sluice_control.ingestion SET drift_suspected = false, prefect_deployment_id = $3 WHERE id = $1 AND operation_id = $2`;
+UPDATE sluice_control.ingestion SET drift_suspected = false, prefect_deployment_id = $3,
+  late_calls_until = CASE WHEN late_calls_until > operation_expires_at - make_interval(secs => ${CLAIM_SECONDS}) THEN late_calls_until END
+WHERE id = $1 AND operation_id = $2`;
 
 /** Ingestions that may differ from their deployment: the last operation could not be brought to an end, or a comparison saw it. The row wins. */
 @Injectable()
@@ -56,7 +59,15 @@ export class SuspectedDrift implements ReconcilerStep {
     }
   }
 
+  /** A repair that failed may arrive late like any other call. */
   private async repair(claim: Claim): Promise<string> {
+    claim.driftSuspected = true;
+    const sentence = await this.compare(claim);
+    claim.driftSuspected = false;
+    return sentence;
+  }
+
+  private async compare(claim: Claim): Promise<string> {
     const { id, prefect_deployment_id } = claim.row;
     const [held] = await this.gateway.deploymentsOf([id]);
     if (held?.owner === 'other') {

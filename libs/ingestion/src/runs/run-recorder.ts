@@ -19,6 +19,7 @@ import type {
   RunMetrics,
   RunStatus,
   SchemaChange,
+  ScheduleSpec,
   SchemaSpec,
   SourceSpec,
   DestinationSpec,
@@ -29,6 +30,7 @@ export interface RunningOrder {
   id: string;
   name: string;
   status: IngestionStatus;
+  schedule: ScheduleSpec | null;
   source: SourceSpec;
   format: FormatSpec;
   destination: DestinationSpec;
@@ -62,7 +64,7 @@ export class RunRecorder {
   /** `null` when the ingestion is gone (or not wholly created). */
   async findOrder(ingestionId: string): Promise<RunningOrder | null> {
     const [order] = await this.read<RunningOrder>(
-      `SELECT id, name, status, source, format, destination, schema, on_schema_change, changed_files, quality FROM sluice_control.ingestion
+      `SELECT id, name, status, schedule, source, format, destination, schema, on_schema_change, changed_files, quality FROM sluice_control.ingestion
        WHERE id = $1 AND status <> 'provisioning'`,
       [ingestionId],
     );

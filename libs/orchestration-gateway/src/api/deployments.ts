@@ -1,4 +1,4 @@
-import { DeploymentOfAnother, OrchestrationUnavailable, type OrchestrationReason } from '@sluice/kernel';
+import { DeploymentOfAnother, OrchestrationUnavailable } from '@sluice/kernel';
 import { TAG, deploymentName, installationTag, isOfAnother, marksOf } from '../names';
 import type { Budget } from '../prefect/budget';
 import type { PrefectClient } from '../prefect/client';
@@ -19,8 +19,6 @@ const OVERLAP = 10;
 /** Creating may end with a second look; both together stay within the budget of one operation. */
 const UPSERT_MS = 4_000;
 const SECOND_LOOK_MS = 1_000;
-/** Causes after which Prefect may have done what was asked. */
-const AMBIGUOUS: ReadonlySet<OrchestrationReason> = new Set(['timeout', 'reset', 'http_5xx', 'protocol']);
 
 export class Deployments {
   /** Whose deployments ours are; `null` until somebody says. */
@@ -133,12 +131,12 @@ export class Deployments {
     return made;
   }
 
-  /** An answer that got lost is resolved by asking once, by name. */
+  /** An answer that got lost is resolved by asking once, by name: whatever the last attempt met, an earlier one may have arrived, maybe at another server. */
   async #post(creation: ReturnType<typeof creationOf>, budget: Budget): Promise<WireDeployment | null> {
     try {
       return await this.prefect.find(routes.createDeployment(creation), budget);
     } catch (error) {
-      if (!(error instanceof OrchestrationUnavailable) || !AMBIGUOUS.has(error.reason)) throw error;
+      if (!(error instanceof OrchestrationUnavailable)) throw error;
       const made = await this.#secondLook(creation.name);
       if (!made) throw error;
       return made;
