@@ -23,9 +23,9 @@ export class FullComparison implements ReconcilerStep {
     this.everyMs = config.SLUICE_RECONCILE_SECONDS * 1_000;
   }
 
-  async run(): Promise<string[]> {
+  async run(stop?: AbortSignal): Promise<string[]> {
     if (!this.gateway.initialized || this.clock.elapsed() < this.due) return [];
-    const news = await this.record.keep(await this.comparison.run(await this.record.forced()), false);
+    const news = await this.record.keep(await this.comparison.run(await this.record.forced(), stop), false);
     this.due = this.clock.elapsed() + this.everyMs;
     return news;
   }
