@@ -1,6 +1,6 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
-import { DomainError } from '@sluice/kernel';
-import { messageOf } from '../faults';
+import { OrchestrationGateway } from '@sluice/orchestration-gateway';
+import { FailingSteps } from './failing-steps';
 import { type ReconcilerStep, untilStopped } from './step';
 
 /** The steps of a pass, in their order: `ReconcilerStep[]`. */
@@ -11,7 +11,14 @@ export const RECONCILER_STEPS = Symbol('RECONCILER_STEPS');
 export class Reconciler {
   private readonly logger = new Logger(Reconciler.name);
 
-  constructor(@Inject(RECONCILER_STEPS) private readonly steps: readonly ReconcilerStep[]) {}
+  private readonly failing: FailingSteps;
+
+  constructor(
+    @Inject(RECONCILER_STEPS) private readonly steps: readonly ReconcilerStep[],
+    gateway: OrchestrationGateway,
+  ) {
+    this.failing = new FailingSteps(gateway);
+  }
 
   /** One pass. Resolves with a sentence for each thing done; never rejects. Only for the one process that leads. `stop`: ends it after the call to Prefect under way. */
   async runOnce(stop?: AbortSignal): Promise<string[]> {
@@ -21,14 +28,15 @@ export class Reconciler {
   }
 
   private async take(step: ReconcilerStep, stop?: AbortSignal): Promise<string[]> {
+    if (step.isDue === false) return [];
     try {
       const done = await step.run(stop);
       for (const sentence of done) this.logger.log(sentence);
+      this.failing.worked(step.name);
       return done;
     } catch (error) {
       if (stop?.aborted) return [];
-      const level = error instanceof DomainError && error.retry === 'later' ? 'debug' : 'warn';
-      this.logger[level](`Reconciler, ${step.name}: ${messageOf(error)}`);
+      this.failing.failed(step.name, error);
       return [];
     }
   }

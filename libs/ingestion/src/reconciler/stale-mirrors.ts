@@ -47,10 +47,13 @@ export class StaleMirrors implements ReconcilerStep {
     private readonly clock: Clock,
   ) {}
 
+  get isDue(): boolean {
+    return this.clock.elapsed() >= this.due;
+  }
+
   async run(stop?: AbortSignal): Promise<string[]> {
-    const now = this.clock.elapsed();
-    if (now < this.due) return [];
-    this.due = now + EVERY_MS;
+    if (!this.isDue) return [];
+    this.due = this.clock.elapsed() + EVERY_MS;
     const done: string[] = [];
     const runs = await rowsOf<BrokenOff>(this.dataSource, BROKEN_OFF, [
       this.after.endedAt,
