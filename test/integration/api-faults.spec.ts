@@ -1,3 +1,4 @@
+import { Logger } from '@nestjs/common';
 import { Reconciler } from '@sluice/ingestion';
 import { OrchestrationGateway } from '@sluice/orchestration-gateway';
 import type { Response } from 'supertest';
@@ -170,4 +171,20 @@ describe('two operations on one ingestion at once', () => {
     expect(answers.map(({ status }) => status).sort()).toEqual([200, 409]);
     expect(loser!.body).toMatchObject({ code: 'CONFLICT', status: 409, title: 'The state does not allow this now' });
   });
+});
+
+describe('an answer that Sluice does not understand', () => {
+  it('is logged with what was wrong with it, under the id of the request', async () => {
+    const logged: { err?: Error; request_id?: string }[] = [];
+    const log = jest.spyOn(Logger.prototype, 'warn').mockImplementation((entry) => void logged.push(entry as object));
+    await api.fake.misbehave('wrong_shape', USED);
+    const { body } = await create({ schedule: DAILY });
+    log.mockRestore();
+    const entry = logged.find(({ request_id }) => request_id === body.request_id);
+    expect([body.reason, body.request_id]).toEqual(['protocol', entry?.request_id]);
+    expect(messagesOf(entry?.err).at(-1)).toMatch(/expected/);
+  });
+
+  const messagesOf = (error: unknown): string[] =>
+    error instanceof Error ? [error.message, ...messagesOf(error.cause)] : [];
 });

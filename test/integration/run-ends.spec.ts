@@ -3,6 +3,7 @@ import { Test } from '@nestjs/testing';
 import { DatabaseModule } from '@sluice/database';
 import { RunPulse, RunRecorderModule, type StopOrder } from '@sluice/ingestion';
 import { KernelModule, SystemClock } from '@sluice/kernel';
+import { RefusedByPrefect } from '@sluice/orchestration-gateway';
 import { LoadedData } from '../../libs/ingestion/src/loaded-data';
 import { BrokenTicks } from '../../libs/ingestion/src/reconciler/broken-ticks';
 import { LostRuns } from '../../libs/ingestion/src/reconciler/lost-runs';
@@ -302,7 +303,9 @@ describe('a run started by hand whose flow run crashed before its process came',
   it("ends when Prefect refuses the second one, and stands in no other run's way", async () => {
     const [refused, other] = [await crashed(), await crashed()];
     const { clock, step } = lostRuns();
-    const spy = jest.spyOn(plane.gateway, 'createFlowRun').mockRejectedValueOnce(new Error('422: image is required'));
+    const spy = jest
+      .spyOn(plane.gateway, 'createFlowRun')
+      .mockRejectedValueOnce(new RefusedByPrefect(422, 'image is required'));
     const done = await watched(step, clock, 20);
     spy.mockRestore();
     expect(done).toEqual([

@@ -12,6 +12,7 @@ export { FlowRunSession } from './flow-run-session';
 export { OrchestrationGatewayModule } from './orchestration-gateway.module';
 export { SOME_STRANGERS } from './api/deployments';
 export { deploymentName } from './names';
+export { RefusedByPrefect } from './prefect/failures';
 export type {
   CircuitStatus,
   Deployment,

@@ -1,6 +1,6 @@
 import { type ArgumentsHost, Catch, type ExceptionFilter, Injectable, Logger } from '@nestjs/common';
 import { isDatabaseOutage } from '@sluice/database';
-import { DomainError } from '@sluice/kernel';
+import { DomainError, OrchestrationUnavailable } from '@sluice/kernel';
 import type { Request, Response } from 'express';
 import { RouteTable } from '../http/route-table';
 import { STATUS_OF, TITLE_OF } from './codes';
@@ -33,6 +33,8 @@ export class ProblemFilter implements ExceptionFilter {
     const response = host.switchToHttp().getResponse<Response>();
     const fault = this.faultOf(error, request);
     if (fault === AWAY) this.logger.warn(`The control database cannot be used: ${sayingOf(error)}`);
+    if (isRiddle(error))
+      this.logger.warn({ err: error, request_id: request.id }, 'Prefect answers, but not as it should');
     if (fault.code === 'INTERNAL_ERROR') this.logger.error({ err: error, request_id: request.id }, 'Unexpected error');
     if (response.headersSent) response.destroy();
     else send(response, fault, request.id);
@@ -44,6 +46,11 @@ export class ProblemFilter implements ExceptionFilter {
     if (isDatabaseOutage(error)) return AWAY;
     return transportFault(error, { method: request.method, path: request.path }, this.routes) ?? INTERNAL;
   }
+}
+
+/** Waiting does not help with it, and its sentence is the same whatever was wrong with the answer. */
+function isRiddle(error: unknown): boolean {
+  return error instanceof OrchestrationUnavailable && error.reason === 'protocol';
 }
 
 /** An address that resolves to several gives an `AggregateError`, whose message is empty. */

@@ -40,13 +40,17 @@ export class WholeComparison {
     private readonly unfinished: UnfinishedBusiness,
   ) {}
 
-  /** `forced`: orphans that a person has condemned do not raise the alarm. */
-  async run(forced: ReadonlySet<string> = new Set()): Promise<Comparison> {
+  /** `forced`: orphans that a person has condemned do not raise the alarm. `stop`: rejects with its reason after the page under way. */
+  async run(forced: ReadonlySet<string> = new Set(), stop?: AbortSignal): Promise<Comparison> {
     await this.installation.recall();
     const tally = new Tally(forced);
     tally.add(await this.unfinished.find());
-    for await (const drifts of this.rows.pages()) tally.add(drifts);
+    for await (const drifts of this.rows.pages()) {
+      stop?.throwIfAborted();
+      tally.add(drifts);
+    }
     for await (const { looked, drifts } of this.needless.pages()) {
+      stop?.throwIfAborted();
       tally.deployments += looked;
       tally.add(drifts);
     }

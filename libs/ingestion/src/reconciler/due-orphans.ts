@@ -4,7 +4,7 @@ import { rowsOf } from '@sluice/database';
 import { OrchestrationGateway } from '@sluice/orchestration-gateway';
 import { DataSource } from 'typeorm';
 import { messageOf } from '../faults';
-import type { ReconcilerStep } from './step';
+import { type ReconcilerStep, untilStopped } from './step';
 
 const A_FEW = 5;
 /** From the first look to the second, which removes. */
@@ -38,20 +38,21 @@ export class DueOrphans implements ReconcilerStep {
     private readonly gateway: OrchestrationGateway,
   ) {}
 
-  async run(): Promise<string[]> {
+  async run(stop?: AbortSignal): Promise<string[]> {
     if (!this.gateway.initialized) return [];
+    const due = await rowsOf<Orphan>(this.dataSource, DUE, [LOOKS_APART_SECONDS, A_FEW]);
     const done: string[] = [];
-    for (const orphan of await rowsOf<Orphan>(this.dataSource, DUE, [LOOKS_APART_SECONDS, A_FEW])) {
-      if (await this.tryRemoving(orphan))
+    for (const orphan of untilStopped(due, stop)) {
+      if (await this.tryRemoving(orphan, stop))
         done.push(`Removed deployment ingestion-${orphan.ingestion_id}, which had no ingestion`);
     }
     return done;
   }
 
   /** One that cannot be removed is looked at again later, and does not stand before the others. Errors: `OrchestrationUnavailable`. */
-  private async tryRemoving(orphan: Orphan): Promise<boolean> {
+  private async tryRemoving(orphan: Orphan, stop?: AbortSignal): Promise<boolean> {
     try {
-      return await this.remove(orphan);
+      return await this.remove(orphan, stop);
     } catch (error) {
       if (error instanceof OrchestrationUnavailable) throw error;
       this.logger.warn(`Deployment ingestion-${orphan.ingestion_id} cannot be removed: ${messageOf(error)}`);
@@ -60,8 +61,9 @@ export class DueOrphans implements ReconcilerStep {
     }
   }
 
-  private async remove(orphan: Orphan): Promise<boolean> {
+  private async remove(orphan: Orphan, stop?: AbortSignal): Promise<boolean> {
     const isOrphan = await this.isStill(orphan);
+    if (stop?.aborted) return false;
     if (isOrphan) await this.gateway.removeDeployment(orphan.ingestion_id);
     await this.dataSource.query('DELETE FROM sluice_control.orphan WHERE deployment_id = $1', [orphan.deployment_id]);
     return isOrphan;

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { TableDrops } from '../table-drops';
-import type { ReconcilerStep } from './step';
+import { type ReconcilerStep, untilStopped } from './step';
 
 const A_FEW = 5;
 
@@ -11,9 +11,9 @@ export class DueTableDrops implements ReconcilerStep {
 
   constructor(private readonly drops: TableDrops) {}
 
-  async run(): Promise<string[]> {
+  async run(stop?: AbortSignal): Promise<string[]> {
     const done: string[] = [];
-    for (const row of await this.drops.due(A_FEW)) {
+    for (const row of untilStopped(await this.drops.due(A_FEW), stop)) {
       const { schema, table } = row.destination;
       if (await this.drops.carryOut(row)) done.push(`Dropped table ${schema}.${table} of deleted ingestion ${row.id}`);
     }

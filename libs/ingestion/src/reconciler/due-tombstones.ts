@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { OrchestrationGateway } from '@sluice/orchestration-gateway';
 import { Tombstones } from '../tombstones';
-import type { ReconcilerStep } from './step';
+import { type ReconcilerStep, untilStopped } from './step';
 
 const A_FEW = 5;
 /** Nobody waits for it: as long as one request to Prefect may take. */
@@ -17,10 +17,10 @@ export class DueTombstones implements ReconcilerStep {
     private readonly tombstones: Tombstones,
   ) {}
 
-  async run(): Promise<string[]> {
+  async run(stop?: AbortSignal): Promise<string[]> {
     if (!this.gateway.initialized) return [];
     const done: string[] = [];
-    for (const id of await this.tombstones.due(A_FEW)) {
+    for (const id of untilStopped(await this.tombstones.due(A_FEW), stop)) {
       if (await this.tombstones.sweep(id, PATIENCE_MS)) done.push(`Removed the deployment of deleted ingestion ${id}`);
     }
     return done;

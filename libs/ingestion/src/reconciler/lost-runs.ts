@@ -1,12 +1,12 @@
 import { Injectable, Logger } from '@nestjs/common';
-import { Clock, DeploymentOfAnother, OrchestrationUnavailable } from '@sluice/kernel';
+import { Clock, DeploymentOfAnother, OrchestrationUnavailable, ValueError } from '@sluice/kernel';
 import { rowsOf } from '@sluice/database';
-import { OrchestrationGateway } from '@sluice/orchestration-gateway';
+import { OrchestrationGateway, RefusedByPrefect } from '@sluice/orchestration-gateway';
 import { DataSource } from 'typeorm';
 import { messageOf } from '../faults';
 import { RunResubmission, type UnenteredRun } from '../runs/run-resubmission';
 import { type ActiveRun, ALIVE_SECONDS, endOf, type FoundEnded, RunSettlement } from '../runs/run-settlement';
-import type { ReconcilerStep } from './step';
+import { type ReconcilerStep, untilStopped } from './step';
 
 /** From when Prefect says that it has ended until we believe that its process will not say more, ms. */
 const GRACE_MS = 15_000;
@@ -40,30 +40,31 @@ export class LostRuns implements ReconcilerStep {
     private readonly clock: Clock,
   ) {}
 
-  async run(): Promise<string[]> {
+  async run(stop?: AbortSignal): Promise<string[]> {
     if (!this.gateway.initialized) return [];
     const done: string[] = [];
-    const due = this.overdue(await this.endedInPrefect());
-    for (const run of due.slice(0, PER_PASS)) done.push(...(await this.tryEnding(run)));
+    const due = this.overdue(await this.endedInPrefect(stop));
+    for (const run of untilStopped(due.slice(0, PER_PASS), stop)) done.push(...(await this.tryEnding(run, stop)));
     return done;
   }
 
   /** One that cannot be ended does not stand before the others. Errors: `OrchestrationUnavailable`. */
-  private async tryEnding(run: Lost): Promise<string[]> {
+  private async tryEnding(run: Lost, stop?: AbortSignal): Promise<string[]> {
     try {
-      return await this.end(run);
+      return await this.end(run, stop);
     } catch (error) {
-      if (error instanceof OrchestrationUnavailable) throw error;
+      if (stop?.aborted || error instanceof OrchestrationUnavailable) throw error;
       this.logger.warn(`Run ${run.id} cannot be ended: ${messageOf(error)}`);
       return [];
     }
   }
 
-  private async endedInPrefect(): Promise<Lost[]> {
+  private async endedInPrefect(stop?: AbortSignal): Promise<Lost[]> {
     const ended: Lost[] = [];
     for (let after = FIRST_ID; ;) {
       const runs = await rowsOf<Lost>(this.dataSource, ACTIVE, [after, PAGE, ALIVE_SECONDS]);
       const flowRuns = await this.gateway.readFlowRuns(runs.map((run) => run.flow_run_id));
+      stop?.throwIfAborted();
       ended.push(...runs.filter((run) => endOf(flowRuns.get(run.flow_run_id)?.phase ?? null, null) !== null));
       const last = runs.at(-1);
       if (!last || runs.length < PAGE) return ended;
@@ -80,9 +81,9 @@ export class LostRuns implements ReconcilerStep {
   }
 
   /** Asked once more: a flow run can be taken up again, and an absence from a list proves little. */
-  private async end(run: Lost): Promise<string[]> {
+  private async end(run: Lost, stop?: AbortSignal): Promise<string[]> {
     const end = await this.settlement.findEnded(run.flow_run_id);
-    if (!end) return [];
+    if (!end || stop?.aborted) return [];
     const instead = await this.instead(run, end);
     if (instead === UNKNOWN) return [];
     if (instead !== null) return [`Made flow run ${instead} for run ${run.id}: ${end.because}`];
@@ -94,6 +95,7 @@ export class LostRuns implements ReconcilerStep {
     return this.resubmission.again(run).catch((error: unknown) => {
       if (error instanceof OrchestrationUnavailable) return UNKNOWN;
       if (error instanceof DeploymentOfAnother) return null;
+      if (!(error instanceof RefusedByPrefect || error instanceof ValueError)) throw error;
       this.logger.warn(`Run ${run.id} gets no second flow run: ${messageOf(error)}`);
       return null;
     });

@@ -5,7 +5,7 @@ import { type FlowRun, type FlowRunOutcome, OrchestrationGateway } from '@sluice
 import { DataSource } from 'typeorm';
 import type { RunStatus } from '../types';
 import { Sightings } from './sightings';
-import type { ReconcilerStep } from './step';
+import { type ReconcilerStep, untilStopped } from './step';
 
 const PER_PASS = 20;
 /** As long as a process tries to tell Prefect how its run ended. */
@@ -49,7 +49,7 @@ export class OrphanedFlowRuns implements ReconcilerStep {
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
-  async run(): Promise<string[]> {
+  async run(stop?: AbortSignal): Promise<string[]> {
     if (!this.gateway.initialized) return [];
     const claimed = await this.gateway.claimedFlowRuns();
     const ages = this.sightings.look(
@@ -57,10 +57,10 @@ export class OrphanedFlowRuns implements ReconcilerStep {
       this.clock.elapsed(),
     );
     const old = claimed.filter(({ id }) => (ages.get(id) ?? 0) >= this.config.SLUICE_START_SECONDS * 1000);
-    return old.length === 0 ? [] : this.endAmong(old);
+    return old.length === 0 ? [] : this.endAmong(old, stop);
   }
 
-  private async endAmong(old: readonly FlowRun[]): Promise<string[]> {
+  private async endAmong(old: readonly FlowRun[], stop?: AbortSignal): Promise<string[]> {
     const ids = old.map(({ id }) => id);
     const runs = await rowsOf<KnownRun>(this.dataSource, RUNS, [ids, TELLING_SECONDS]);
     const runOf = new Map(runs.map((run) => [run.flow_run_id, run]));
@@ -70,7 +70,7 @@ export class OrphanedFlowRuns implements ReconcilerStep {
       return verdict ? [{ flowRun, ...verdict }] : [];
     });
     const done: string[] = [];
-    for (const { flowRun, outcome, because } of orphans.slice(0, PER_PASS)) {
+    for (const { flowRun, outcome, because } of untilStopped(orphans.slice(0, PER_PASS), stop)) {
       const phase = await this.gateway.endFlowRun(flowRun.id, outcome, because);
       done.push(`Ended flow run ${flowRun.id} as ${phase ?? 'gone'}: ${because}`);
     }

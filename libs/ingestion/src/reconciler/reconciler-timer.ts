@@ -30,7 +30,7 @@ export class ReconcilerTimer implements OnApplicationBootstrap, OnModuleDestroy 
     this.loop = this.turn();
   }
 
-  /** Waits for the pass under way, so that nothing uses the database after it is closed. */
+  /** Ends the pass under way and waits for it, one call to Prefect at most, so that nothing uses the database after it is closed. */
   async onModuleDestroy(): Promise<void> {
     this.stop.abort();
     await this.loop;
@@ -47,7 +47,7 @@ export class ReconcilerTimer implements OnApplicationBootstrap, OnModuleDestroy 
   private async pass(): Promise<void> {
     try {
       await this.installation.recall();
-      if (await this.leadership.hold()) await this.reconciler.runOnce();
+      if (await this.leadership.hold()) await this.reconciler.runOnce(this.stop.signal);
     } catch (error) {
       this.logger.warn(`Reconciler: ${messageOf(error)}`);
     }

@@ -45,7 +45,7 @@ export class SilentRuns implements ReconcilerStep {
     private readonly clock: Clock,
   ) {}
 
-  async run(): Promise<string[]> {
+  async run(stop?: AbortSignal): Promise<string[]> {
     const late = await rowsOf<LateRun>(this.dataSource, LATE, [LATE_SECONDS, CANCEL_SECONDS]);
     const silence = this.sightings.look(
       late.map(({ id, heartbeat_at }) => [id, heartbeat_at.toISOString()] as const),
@@ -54,12 +54,12 @@ export class SilentRuns implements ReconcilerStep {
     const gone = late.filter(
       ({ id, overdue }) => (silence.get(id) ?? 0) >= (overdue ? GONE_WHEN_CANCELLED_MS : GONE_MS),
     );
-    return this.endAll(gone);
+    return this.endAll(gone, stop);
   }
 
-  private async endAll(gone: readonly LateRun[]): Promise<string[]> {
+  private async endAll(gone: readonly LateRun[], stop?: AbortSignal): Promise<string[]> {
     const [done, until]: [string[], number] = [[], this.clock.elapsed() + PASS_MS];
-    for (let next = 0; next < gone.length && this.clock.elapsed() < until; next += AT_ONCE)
+    for (let next = 0; next < gone.length && this.clock.elapsed() < until && !stop?.aborted; next += AT_ONCE)
       done.push(...(await Promise.all(gone.slice(next, next + AT_ONCE).map((run) => this.end(run)))).flat());
     return done;
   }

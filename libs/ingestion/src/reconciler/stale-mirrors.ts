@@ -6,7 +6,7 @@ import { DataSource } from 'typeorm';
 import { LoadedData } from '../loaded-data';
 import { RunRecorder } from '../runs/run-recorder';
 import type { FileRecord } from '../types';
-import type { ReconcilerStep } from './step';
+import { type ReconcilerStep, untilStopped } from './step';
 
 const EVERY_MS = 30_000;
 /** Who leads anew looks so far back; what is older was seen by the leader before, or is brought up by the next run. */
@@ -47,18 +47,21 @@ export class StaleMirrors implements ReconcilerStep {
     private readonly clock: Clock,
   ) {}
 
-  async run(): Promise<string[]> {
-    const now = this.clock.elapsed();
-    if (now < this.due) return [];
-    this.due = now + EVERY_MS;
+  get isDue(): boolean {
+    return this.clock.elapsed() >= this.due;
+  }
+
+  async run(stop?: AbortSignal): Promise<string[]> {
+    if (!this.isDue) return [];
+    this.due = this.clock.elapsed() + EVERY_MS;
     const done: string[] = [];
     const runs = await rowsOf<BrokenOff>(this.dataSource, BROKEN_OFF, [
       this.after.endedAt,
       this.after.id,
       RUNS_PER_PASS,
     ]);
-    for (const run of runs) {
-      const { files, isWhole } = await this.bringUp(run.ingestion_id);
+    for (const run of untilStopped(runs, stop)) {
+      const { files, isWhole } = await this.bringUp(run.ingestion_id, stop);
       if (files > 0)
         done.push(`Found ${counted(files, 'file')} of interrupted runs of ingestion ${run.ingestion_id} in the ledger`);
       if (!isWhole) break;
@@ -67,9 +70,9 @@ export class StaleMirrors implements ReconcilerStep {
     return done;
   }
 
-  private async bringUp(ingestionId: string): Promise<{ files: number; isWhole: boolean }> {
+  private async bringUp(ingestionId: string, stop?: AbortSignal): Promise<{ files: number; isWhole: boolean }> {
     let files = 0;
-    for (let page = 0; page < PAGES_PER_PASS; page += 1) {
+    for (let page = 0; page < PAGES_PER_PASS && !stop?.aborted; page += 1) {
       if ((await rowsOf(this.dataSource, ACTIVE, [ingestionId])).length > 0) return { files, isWhole: true };
       const after = await this.recorder.mirroredUpTo(ingestionId);
       const missing = await this.data.ledgerSince(ingestionId, after, FILES_PER_PAGE);

@@ -6,7 +6,7 @@ import { DataSource } from 'typeorm';
 import { deploymentSpec } from '../deployment-steps';
 import { messageOf } from '../faults';
 import { type Claim, CLAIM_SECONDS, OperationClaims } from '../operation-claims';
-import type { ReconcilerStep } from './step';
+import { type ReconcilerStep, untilStopped } from './step';
 
 /** More than of what is removed: bringing a deployment to its row takes nothing away. */
 const PER_PASS = 20;
@@ -38,20 +38,21 @@ export class SuspectedDrift implements ReconcilerStep {
     private readonly claims: OperationClaims,
   ) {}
 
-  async run(): Promise<string[]> {
+  async run(stop?: AbortSignal): Promise<string[]> {
     if (!this.gateway.initialized) return [];
+    const suspected = await rowsOf<{ id: string }>(this.dataSource, SUSPECTED);
     const done: string[] = [];
-    for (const { id } of await rowsOf<{ id: string }>(this.dataSource, SUSPECTED)) done.push(...(await this.mend(id)));
+    for (const { id } of untilStopped(suspected, stop)) done.push(...(await this.mend(id, stop)));
     return done;
   }
 
-  /** One that is being operated on, or cannot be mended, keeps its mark and does not stop the others. Errors: `OrchestrationUnavailable`. */
-  private async mend(id: string): Promise<string[]> {
+  /** One that is being operated on, cannot be mended or is left by a stop keeps its mark and does not stop the others. Errors: `OrchestrationUnavailable`. */
+  private async mend(id: string, stop?: AbortSignal): Promise<string[]> {
     try {
-      return [await this.claims.hold(id, 'repair', (claim) => this.repair(claim))];
+      return [await this.claims.hold(id, 'repair', (claim) => this.repair(claim, stop))];
     } catch (error) {
       if (error instanceof OrchestrationUnavailable) throw error;
-      if (!(error instanceof Conflict || error instanceof IngestionNotFound))
+      if (!(error instanceof Conflict || error instanceof IngestionNotFound || stop?.aborted))
         this.logger.warn(
           `Deployment of ingestion ${id} cannot be brought to what the ingestion says: ${messageOf(error)}`,
         );
@@ -60,30 +61,36 @@ export class SuspectedDrift implements ReconcilerStep {
   }
 
   /** A repair that failed may arrive late like any other call. */
-  private async repair(claim: Claim): Promise<string> {
+  private async repair(claim: Claim, stop?: AbortSignal): Promise<string> {
     claim.driftSuspected = true;
-    const sentence = await this.compare(claim);
+    const sentence = await this.compare(claim, stop);
     claim.driftSuspected = false;
     return sentence;
   }
 
-  private async compare(claim: Claim): Promise<string> {
+  private async compare(claim: Claim, stop?: AbortSignal): Promise<string> {
     const { id, prefect_deployment_id } = claim.row;
     const [held] = await this.gateway.deploymentsOf([id]);
+    stop?.throwIfAborted();
     if (held?.owner === 'other') {
       await this.clear(claim, prefect_deployment_id);
       return `Left the deployment of ingestion ${id} alone: another installation has marked it`;
     }
-    if (prefect_deployment_id) return this.bring(claim, prefect_deployment_id, held);
+    if (prefect_deployment_id) return this.bring(claim, { deploymentId: prefect_deployment_id, held }, stop);
     if (held) await this.gateway.removeDeployment(id);
     await this.clear(claim, null);
     return `${held ? 'Removed the' : 'There is no'} deployment of ingestion ${id}, which has no schedule`;
   }
 
   /** `held`: what Prefect has under its name, maybe with another id. */
-  private async bring(claim: Claim, deploymentId: string, held: HeldDeployment | undefined): Promise<string> {
+  private async bring(
+    claim: Claim,
+    { deploymentId, held }: { deploymentId: string; held: HeldDeployment | undefined },
+    stop?: AbortSignal,
+  ): Promise<string> {
     const spec = deploymentSpec(claim.row);
     const found = await this.gateway.changeDeployment(deploymentId, spec);
+    if (!found) stop?.throwIfAborted();
     await this.clear(claim, found ? deploymentId : (await this.gateway.upsertDeployment(spec)).id);
     const of = `the deployment of ingestion ${claim.row.id}`;
     if (!found) return held ? `Recorded the new id of ${of}` : `Made ${of} again`;

@@ -6,7 +6,7 @@ import { DataSource } from 'typeorm';
 import { messageOf } from '../faults';
 import { timetableOf } from '../rules';
 import { fireTimes, isDoubtful } from '../rules/fire-times';
-import type { ReconcilerStep } from './step';
+import { type ReconcilerStep, untilStopped } from './step';
 import { TickCatchUp, type Watched } from './tick-catch-up';
 import { accountedFor, rangeToRead } from './tick-match';
 
@@ -56,21 +56,21 @@ export class UnplannedTicks implements ReconcilerStep {
     private readonly clock: Clock,
   ) {}
 
-  async run(): Promise<string[]> {
+  async run(stop?: AbortSignal): Promise<string[]> {
     await this.dataSource.query(BEGIN);
     if (!this.gateway.initialized || this.gateway.status().scheduler === 'dead') return [];
     const until = new Date(this.clock.now().getTime() - SETTLED_MS);
     const rows = await rowsOf<Watched>(this.dataSource, WATCHED, [this.after, PER_PASS, until]);
     this.after = rows.length < PER_PASS ? FIRST_ID : (rows.at(-1)?.id ?? FIRST_ID);
     const done: string[] = [];
-    for (const row of rows) done.push(...(await this.lookSafely(row, until)));
+    for (const row of untilStopped(rows, stop)) done.push(...(await this.lookSafely(row, until, stop)));
     return done;
   }
 
   /** What is wrong with one keeps nobody else waiting; while Prefect cannot be used, the next pass goes on behind it. */
-  private async lookSafely(row: Watched, until: Date): Promise<string[]> {
+  private async lookSafely(row: Watched, until: Date, stop?: AbortSignal): Promise<string[]> {
     try {
-      return await this.look(row, until);
+      return await this.look(row, until, stop);
     } catch (error) {
       if (error instanceof OrchestrationUnavailable && !this.isMissing(error)) {
         this.after = row.id;
@@ -86,13 +86,14 @@ export class UnplannedTicks implements ReconcilerStep {
     return reason === 'not_initialized' && this.gateway.initialized;
   }
 
-  private async look(row: Watched, until: Date): Promise<string[]> {
+  private async look(row: Watched, until: Date, stop?: AbortSignal): Promise<string[]> {
     const timetable = timetableOf(row.schedule);
     const ticks = timetable ? fireTimes(timetable, row.ticks_seen_until, until, MOST_TICKS) : [];
     const last = ticks.at(-1);
     if (!timetable || last === undefined) return [];
     const complete = ticks.length < MOST_TICKS;
     const known = await this.planned(row, ticks, timetable.timezone);
+    if (stop?.aborted) return [];
     const missing = ticks.filter((tick) => !accountedFor(tick, known, timetable.timezone));
     return this.catchUp.settle(row, {
       until: complete ? until : last,

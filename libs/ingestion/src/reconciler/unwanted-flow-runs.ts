@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { rowsOf } from '@sluice/database';
 import { OrchestrationGateway } from '@sluice/orchestration-gateway';
 import { DataSource } from 'typeorm';
-import type { ReconcilerStep } from './step';
+import { type ReconcilerStep, untilStopped } from './step';
 
 /** As long as a call that was given up may still arrive in Prefect. */
 const LATE_SECONDS = 10;
@@ -37,21 +37,25 @@ export class UnwantedFlowRuns implements ReconcilerStep {
     private readonly gateway: OrchestrationGateway,
   ) {}
 
-  async run(): Promise<string[]> {
+  async run(stop?: AbortSignal): Promise<string[]> {
     if (!this.gateway.initialized) return [];
     const after = [this.last?.ended_at ?? null, this.last?.id ?? null];
     const values = [LATE_SECONDS, LOOK_BACK_HOURS, ...after, PER_PASS];
     const ended = await rowsOf<Ended>(this.dataSource, NEVER_BEGAN, values);
     const last = ended.at(-1);
     if (!last) return [];
-    const done = await this.cancelThoseOf(ended.map(({ id }) => id));
-    this.last = last;
+    const done = await this.cancelThoseOf(
+      ended.map(({ id }) => id),
+      stop,
+    );
+    if (!stop?.aborted) this.last = last;
     return done;
   }
 
-  private async cancelThoseOf(runIds: string[]): Promise<string[]> {
+  private async cancelThoseOf(runIds: string[], stop?: AbortSignal): Promise<string[]> {
     const done: string[] = [];
-    for (const [runId, { id, phase }] of await this.gateway.flowRunsMadeFor(runIds)) {
+    const made = await this.gateway.flowRunsMadeFor(runIds);
+    for (const [runId, { id, phase }] of untilStopped(made, stop)) {
       if (phase !== 'scheduled') continue;
       await this.gateway.cancelFlowRun(id);
       done.push(`Cancelled flow run ${id}: run ${runId} ended before it began`);

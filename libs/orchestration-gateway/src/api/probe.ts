@@ -1,7 +1,7 @@
 import { Logger } from '@nestjs/common';
 import { OrchestrationUnavailable } from '@sluice/kernel';
 import type { PrefectClient } from '../prefect/client';
-import { unavailable } from '../prefect/failures';
+import { saidBy, unavailable } from '../prefect/failures';
 import { AttemptFailed } from '../prefect/retry';
 import * as routes from '../prefect/routes';
 import type { Server } from '../prefect/servers';
@@ -20,6 +20,8 @@ export interface ProbeResult {
 export class ServerProbe {
   readonly #log = new Logger('Orchestration');
   #misses = 0;
+  /** Why it has missed since it was well: each reason is told once, for a probe comes each second. */
+  readonly #told = new Set<string>();
 
   constructor(
     readonly server: Server,
@@ -40,17 +42,36 @@ export class ServerProbe {
   #hit(): void {
     if (this.#misses >= MISSES_TO_OPEN) this.#log.log(`Prefect at ${this.server.name} answers again.`);
     this.#misses = 0;
+    this.#told.clear();
     this.server.breaker.close();
   }
 
   /** A server that answers, if only to refuse us, costs no waiting and stays open for calls. */
   #miss(error: unknown): void {
     this.#misses += 1;
-    const isOutage = error instanceof OrchestrationUnavailable && new AttemptFailed(error).isOutage;
-    if (!isOutage || this.#misses < MISSES_TO_OPEN) return;
-    this.server.breaker.open(error);
-    if (this.#misses === MISSES_TO_OPEN) this.#log.warn(`Prefect at ${this.server.name} is down: ${error.reason}.`);
+    if (this.#misses < MISSES_TO_OPEN) return;
+    if (isOutage(error)) this.server.breaker.open(error);
+    const reason = error instanceof OrchestrationUnavailable ? error.reason : (error as Error).name;
+    if (this.#told.has(reason)) return;
+    this.#told.add(reason);
+    this.#tell(error);
   }
+
+  #tell(error: unknown): void {
+    const { name } = this.server;
+    if (isOutage(error)) this.#log.warn(`Prefect at ${name} is down: ${error.reason}.`);
+    else if (error instanceof OrchestrationUnavailable)
+      this.#log.warn(`Prefect at ${name} answers, but cannot be used (${error.reason}): ${saidBy(error)}`);
+    else this.#log.error(`Prefect at ${name} cannot be used, by a mistake of Sluice: ${withStack(error)}`);
+  }
+}
+
+function isOutage(error: unknown): error is OrchestrationUnavailable {
+  return error instanceof OrchestrationUnavailable && new AttemptFailed(error).isOutage;
+}
+
+function withStack(error: unknown): string {
+  return (error instanceof Error ? error.stack : undefined) ?? String(error);
 }
 
 /** Looks at all servers; one is enough. The facts are those of the one that is used now, if it is well. */

@@ -47,6 +47,15 @@ export function unavailable(reason: OrchestrationReason, cause?: unknown, retryA
   return new OrchestrationUnavailable(reason, SENTENCE_OF[reason], retryAfterSeconds, { cause });
 }
 
+/** What an error says and what was behind it, in one line. Messages only: other fields of a network error hold the credentials. */
+export function saidBy(error: unknown): string {
+  if (typeof error === 'string') return error;
+  const { name, message, cause } = error as Partial<Error>;
+  const said = message || (name ?? 'nothing');
+  const whole = cause === undefined || cause === null ? said : `${said} <- ${saidBy(cause)}`;
+  return whole.replace(/\s+/g, ' ').slice(0, 1_000);
+}
+
 /** Why no whole answer came. `timedOut`: we ended the attempt ourselves. */
 export function failureOfError(error: unknown, timedOut: boolean): OrchestrationUnavailable {
   if (timedOut) return unavailable('timeout', error);
