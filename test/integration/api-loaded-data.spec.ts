@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { PostgresDestination } from '@sluice/connectors';
 import { CONFIG, type Config } from '@sluice/kernel';
 import { DueTableDrops } from '../../libs/ingestion/src/reconciler/due-table-drops';
+import { TableDrops } from '../../libs/ingestion/src/table-drops';
 import { expectProblem, startApi, type Api } from '../support/api';
 
 let api: Api;
@@ -449,6 +450,54 @@ describe('DELETE /ingestions/{id}?drop_table=true', () => {
     ]);
     expect(await api.sql(`SELECT FROM sluice_control.table_drop`)).toEqual([]);
     expect((await api.call('post', '/ingestions', next)).status).toBe(201);
+  });
+
+  /** An ingestion deleted with its table, which was not dropped; the order is due. */
+  const undropped = async () => {
+    const { id, table } = await anIngestion();
+    await aTable(id, table, 1);
+    await inLedger(id, 'a.csv');
+    const mend = await refusingAtCommit('sluice.ledger', `OLD.ingestion = '${id}'`);
+    await remove(id);
+    await mend();
+    await due();
+    return { id, table };
+  };
+
+  it('does not drop the table that another has dropped since the order was read, and that is another ingestion’s now', async () => {
+    const { id, table } = await undropped();
+    const drops = api.app.get(TableDrops);
+    const [order] = await drops.due(1);
+    expect(order?.id).toBe(id);
+    expect(await drops.carryOut(order!)).toBe(true);
+    await aTable((await anIngestion({ destination: { table } })).id, table, 2);
+    expect(await drops.carryOut(order!)).toBe(false);
+    expect(await api.sql(`SELECT a FROM public.${table}`)).toEqual([{ a: 'x' }, { a: 'x' }]);
+  });
+
+  it('does not drop a table that another has dropped and somebody made anew, though no ingestion loads it', async () => {
+    const { id, table } = await undropped();
+    const drops = api.app.get(TableDrops);
+    const [order] = await drops.due(1);
+    expect(await drops.carryOut(order!)).toBe(true);
+    await aTable(id, table, 1);
+    expect(await drops.carryOut(order!)).toBe(false);
+    expect(await tables(table)).toHaveLength(1);
+  });
+
+  it('gives the order up when the table is another ingestion’s', async () => {
+    const { id, table } = await undropped();
+    const other = await anIngestion();
+    await api.sql(
+      `UPDATE sluice_control.ingestion SET destination = destination || jsonb_build_object('table', $2::text) WHERE id = $1`,
+      [other.id, table],
+    );
+    expect(await api.app.get(DueTableDrops).run()).toEqual([]);
+    expect([await tables(table), await api.sql(`SELECT FROM sluice_control.table_drop`)]).toEqual([
+      [{ tablename: table }],
+      [],
+    ]);
+    expect(await api.sql(`SELECT path FROM sluice.ledger WHERE ingestion = $1`, [id])).toEqual([{ path: 'a.csv' }]);
   });
 
   it('deletes nothing when something depends on the table', async () => {

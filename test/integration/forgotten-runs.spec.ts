@@ -125,20 +125,54 @@ describe('a flow run whose run has ended before it began', () => {
 });
 
 describe('a trigger that could not write down its flow run', () => {
+  /** The control database goes away as soon as Prefect has made the flow run. */
+  const awayOnceMade = (): jest.SpyInstance => {
+    const query = plane.dataSource.query.bind(plane.dataSource);
+    let away = false;
+    return jest.spyOn(plane.dataSource, 'query').mockImplementation((sql: string, ...rest: unknown[]) => {
+      away ||= sql.includes('AS never_runs');
+      if (!away) return query(sql, ...(rest as [])) as Promise<never>;
+      return Promise.reject(new Error('Connection terminated unexpectedly'));
+    });
+  };
+
   it('is answered with the fault, and its flow run is taken back; with its key it is a new run', async () => {
     const { id } = await scheduled();
     const key = { idempotencyKey: randomUUID() };
-    const query = plane.dataSource.query.bind(plane.dataSource);
-    const spy = jest.spyOn(plane.dataSource, 'query').mockImplementation((sql: string, ...rest: unknown[]) => {
-      if (!sql.includes('AS never_runs')) return query(sql, ...(rest as [])) as Promise<never>;
-      return Promise.reject(new Error('Connection terminated unexpectedly'));
-    });
+    const spy = awayOnceMade();
     await expect(plane.ingestions.triggerManualRun(id, {}, key)).rejects.toThrow('terminated');
     spy.mockRestore();
+    await itsTimeIsOver();
     expect(flowRunsOf(id)).toMatchObject([{ state_type: 'CANCELLED' }]);
     const first = await runOf(id);
     expect((await plane.ingestions.triggerManualRun(id, {}, key)).run_id).not.toBe(first.id);
     expect((await plane.runs.getRun(first.id)).status).toBe('cancelled');
     expect(flowRunsOf(id)).toMatchObject([{ state_type: 'CANCELLED' }, { state_type: 'SCHEDULED' }]);
   }, 15_000);
+
+  it('nor take it back, is answered with the run, which loads; with its key it is the same', async () => {
+    const { id } = await scheduled();
+    const key = { idempotencyKey: randomUUID() };
+    await plane.fake.misbehave('http_500', { route: /set_state/ });
+    const spy = awayOnceMade();
+    const triggered = await plane.ingestions.triggerManualRun(id, {}, key);
+    spy.mockRestore();
+    await plane.fake.behave();
+    const [made] = flowRunsOf(id);
+    const { id: runId, ...run } = await runOf(id);
+    expect(triggered).toEqual({ run_id: runId, flow_run_id: made!.id });
+    expect([made!.state_type, run.status, run.flow_run_id]).toEqual(['SCHEDULED', 'queued', null]);
+    await until(() => plane.gateway.initialized);
+    await itsTimeIsOver();
+    expect(await plane.ingestions.triggerManualRun(id, {}, key)).toEqual(triggered);
+    expect(await runOf(id)).toMatchObject({ id: runId, status: 'queued', flow_run_id: made!.id });
+  }, 15_000);
+
+  /** The key and the claim that could not be given back. */
+  async function itsTimeIsOver(): Promise<void> {
+    await plane.sql(`UPDATE sluice_control.idempotency_key SET held_until = '-infinity' WHERE held_until IS NOT NULL`);
+    await plane.sql(
+      `UPDATE sluice_control.ingestion SET operation_expires_at = '-infinity' WHERE operation_id IS NOT NULL`,
+    );
+  }
 });

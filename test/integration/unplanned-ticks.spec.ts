@@ -1,10 +1,16 @@
+import { Clock } from '@sluice/kernel';
 import { UnplannedTicks } from '../../libs/ingestion/src/reconciler/unplanned-ticks';
 import { anIngestion, startControlPlane, until, type ControlPlane } from '../support/control-plane';
 import { plannedRun } from '../support/fake-prefect/flow-runs';
 
 let plane: ControlPlane;
+/** What has passed beside the time that did, ms. */
+let passed = 0;
 beforeAll(async () => {
   plane = await startControlPlane();
+  const clock = plane.get<Clock>(Clock as never);
+  const elapsed = clock.elapsed.bind(clock);
+  jest.spyOn(clock, 'elapsed').mockImplementation(() => elapsed() + passed);
 });
 afterEach(async () => {
   await plane.fake.behave();
@@ -109,10 +115,33 @@ describe('ticks that Prefect never planned', () => {
     expect(await countersOf(id)).toEqual({ missed: 0, superseded: 0, overlap_skipped: 0 });
     await plane.fake.behave();
     await until(async () => {
+      passed += MINUTE;
       await plane.reconciler.runOnce();
       return (await runsOf(id))[0]?.status === 'queued';
     });
     expect((await runsOf(id)).map((run) => run.status)).toEqual(['queued', 'failed']);
+  });
+
+  it('are tried ever more rarely while Prefect takes no run, whosever they are, and all are run when it does again', async () => {
+    const ids = await Promise.all([1, 2, 3].map(() => afterOutage(12)));
+    const failed = async () =>
+      (await Promise.all(ids.map(runsOf))).flat().filter((run) => run.status === 'failed').length;
+    const step = plane.get(UnplannedTicks);
+    await plane.fake.misbehave('http_500', { route: /create_flow_run/ });
+    const tries: number[] = [];
+    for (let minute = 0; minute < 30; minute += 1) {
+      const before = await failed();
+      for (let pass = 0; pass < 4; pass += 1) await step.run().catch(() => undefined);
+      if ((await failed()) > before) tries.push(minute);
+      expect((await failed()) - before).toBeLessThanOrEqual(1);
+      await until(() => plane.gateway.initialized);
+      passed += MINUTE;
+    }
+    expect(tries).toEqual([0, 1, 3, 7, 15, 25]);
+    await plane.fake.behave();
+    passed += 10 * MINUTE;
+    for (let pass = 0; pass < 2; pass += 1) await step.run();
+    expect((await Promise.all(ids.map(runsOf))).map(([run]) => run?.status)).toEqual(['queued', 'queued', 'queued']);
   });
 
   it('of others are accounted for though one has a schedule that nobody can read, or lost its deployment', async () => {

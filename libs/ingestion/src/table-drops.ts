@@ -1,9 +1,11 @@
 import { Injectable, Logger } from '@nestjs/common';
+import { Conflict } from '@sluice/kernel';
 import { rowsOf, type SqlRunner } from '@sluice/database';
 import { DataSource } from 'typeorm';
 import { messageOf } from './faults';
 import type { IngestionRow } from './ingestion.entity';
 import { LoadedData } from './loaded-data';
+import { TableSharing } from './table-sharing';
 
 const FIRST_PAUSE_SECONDS = 5;
 const LONGEST_PAUSE_SECONDS = 300;
@@ -18,6 +20,8 @@ INSERT INTO sluice_control.table_drop (ingestion_id, destination, next_attempt_a
 const DUE = `
 SELECT ingestion_id AS id, destination FROM sluice_control.table_drop
 WHERE next_attempt_at <= now() ORDER BY next_attempt_at, ingestion_id LIMIT $1`;
+
+const STANDS = `SELECT FROM sluice_control.table_drop WHERE ingestion_id = $1 FOR UPDATE`;
 
 const POSTPONE = `
 UPDATE sluice_control.table_drop SET attempts = attempts + 1, last_error = $2,
@@ -35,6 +39,7 @@ export class TableDrops {
   constructor(
     private readonly dataSource: DataSource,
     private readonly data: LoadedData,
+    private readonly sharing: TableSharing,
   ) {}
 
   /**
@@ -62,17 +67,34 @@ export class TableDrops {
     return rowsOf<Here>(this.dataSource, DUE, [limit]);
   }
 
-  /** Repeatable. False: it did not work, and the next attempt waits longer. */
+  /** Repeatable. False: it did not work, and the next attempt waits longer; or it is not to be dropped any more. */
   async carryOut(row: Here): Promise<boolean> {
     try {
-      await this.data.dropTable(row);
+      await this.data.dropTable(row, () => this.dataSource.transaction((tx) => this.assertStands(tx, row)));
     } catch (error) {
-      this.logger.warn(`The table of deleted ingestion ${row.id} is still to be dropped: ${messageOf(error)}`);
-      await this.dataSource.query(POSTPONE, [row.id, messageOf(error), FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS]);
+      await this.leave(row, error);
       return false;
     }
     await this.forget(row.id);
     return true;
+  }
+
+  /**
+   * Whoever read the order may have stood still since, while another carried it out and the table was made anew. Asked when the destination has
+   * dropped the table but for its commit: from here on nobody else can drop that one, so it cannot be another by then. Errors: `Conflict`.
+   */
+  private async assertStands(tx: SqlRunner, row: Here): Promise<void> {
+    await this.sharing.assertAlone(tx, row);
+    if ((await rowsOf(tx, STANDS, [row.id])).length === 0) throw new Conflict('Somebody else has dropped it.');
+  }
+
+  private async leave({ id }: Here, error: unknown): Promise<void> {
+    if (error instanceof Conflict) {
+      this.logger.warn(`The table of deleted ingestion ${id} is not to be dropped any more: ${messageOf(error)}`);
+      return this.forget(id);
+    }
+    this.logger.warn(`The table of deleted ingestion ${id} is still to be dropped: ${messageOf(error)}`);
+    await this.dataSource.query(POSTPONE, [id, messageOf(error), FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS]);
   }
 
   /** Never throws: an order that stays is carried out once more, and finds nothing. */

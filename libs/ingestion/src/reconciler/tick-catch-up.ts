@@ -1,5 +1,12 @@
 import { Injectable } from '@nestjs/common';
-import { Conflict, DeploymentOfAnother, IngestionNotFound, RunActive } from '@sluice/kernel';
+import {
+  Clock,
+  Conflict,
+  DeploymentOfAnother,
+  IngestionNotFound,
+  OrchestrationUnavailable,
+  RunActive,
+} from '@sluice/kernel';
 import { rowsOf } from '@sluice/database';
 import { DataSource } from 'typeorm';
 import { takenIndex } from '../faults';
@@ -8,6 +15,10 @@ import { LOAD_ALL } from '../runs/run-moves';
 import { RunStarter } from '../runs/run-starter';
 import type { TickCounter } from '../runs/run-queue';
 import type { ScheduleSpec } from '../types';
+
+/** After a start that Prefect did not take: the first pause of all starts, and the longest, ms. */
+const FIRST_REST_MS = 60_000;
+const LONGEST_REST_MS = 600_000;
 
 /** An ingestion whose timetable runs. */
 export interface Watched {
@@ -40,10 +51,19 @@ WHERE id = $1 AND ticks_seen_until = $2 AND status = 'active' RETURNING id`;
 /** Does with ticks that were never planned what `missed_runs` says: counts them, and runs the latest. */
 @Injectable()
 export class TickCatchUp {
+  private restMs = FIRST_REST_MS;
+  private restsUntil = -Infinity;
+
   constructor(
     private readonly dataSource: DataSource,
     private readonly starter: RunStarter,
+    private readonly clock: Clock,
   ) {}
+
+  /** A start failed a while ago, and each that fails leaves a failed run: a Prefect that reads and cannot write would get one in every pass. */
+  get rests(): boolean {
+    return this.clock.elapsed() < this.restsUntil;
+  }
 
   /** Errors: `OrchestrationUnavailable`; then nothing was counted. */
   async settle(row: Watched, seen: Seen): Promise<string[]> {
@@ -66,14 +86,22 @@ export class TickCatchUp {
     const assert = (_: unknown, now: IngestionRow) => assertUnmoved(row, now);
     try {
       await this.starter.startAlone(row.id, { trigger: 'scheduled', parameters: LOAD_ALL, plannedAt, assert });
+      this.restMs = FIRST_REST_MS;
       return 'run';
     } catch (error) {
       if (error instanceof RunActive) return 'overlapped';
       if (error instanceof DeploymentOfAnother) return 'refused';
       if (takenIndex(error) === 'run_of_tick') return 'run';
       if (error instanceof Moved || error instanceof Conflict || error instanceof IngestionNotFound) return 'later';
+      // Not initialized: it leaves no run, or that one's deployment is missing, which is mended.
+      if (error instanceof OrchestrationUnavailable && error.reason !== 'not_initialized') this.rest();
       throw error;
     }
+  }
+
+  private rest(): void {
+    this.restsUntil = this.clock.elapsed() + this.restMs;
+    this.restMs = Math.min(2 * this.restMs, LONGEST_REST_MS);
   }
 
   private async moveOn(row: Watched, until: Date, counts: Counts, caughtUp: Date | null): Promise<string[]> {

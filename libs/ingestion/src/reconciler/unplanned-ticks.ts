@@ -59,6 +59,7 @@ export class UnplannedTicks implements ReconcilerStep {
   async run(stop?: AbortSignal): Promise<string[]> {
     await this.dataSource.query(BEGIN);
     if (!this.gateway.initialized || this.gateway.status().scheduler === 'dead') return [];
+    if (this.catchUp.rests) return [];
     const until = new Date(this.clock.now().getTime() - SETTLED_MS);
     const rows = await rowsOf<Watched>(this.dataSource, WATCHED, [this.after, PER_PASS, until]);
     this.after = rows.length < PER_PASS ? FIRST_ID : (rows.at(-1)?.id ?? FIRST_ID);

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { Injectable, Logger } from '@nestjs/common';
 import { Conflict, IngestionNotFound, OrchestrationUnavailable, RunActive, ValueError } from '@sluice/kernel';
-import { rowsOf, type SqlRunner } from '@sluice/database';
+import { isOutage, rowsOf, type SqlRunner } from '@sluice/database';
 import { OrchestrationGateway } from '@sluice/orchestration-gateway';
 import { DataSource } from 'typeorm';
 import { ActiveRuns } from './active-runs';
@@ -93,8 +93,9 @@ export class RunStarter {
     const flowRun = { deploymentId: row.prefect_deployment_id, ingestionId: row.id, runId };
     const flowRunId = await this.createFlowRun(claim, flowRun);
     await this.flowRuns.remember(row.id, runId, flowRunId).catch(async (error: unknown) => {
-      await this.takeBack(flowRunId);
-      throw error;
+      const taken = await this.takeBack(flowRunId);
+      // Then it may load, so it is started: its process writes it down, or the reconciler does.
+      if (taken || !isOutage(error)) throw error;
     });
     return { run_id: runId, flow_run_id: flowRunId };
   }
@@ -138,11 +139,17 @@ export class RunStarter {
     }
   }
 
-  /** Who is answered with an error must not find it loaded later, nor waiting. */
-  private async takeBack(flowRunId: string): Promise<void> {
-    await within(COURTESY_MS, () => this.gateway.cancelFlowRun(flowRunId)).catch((error: unknown) => {
-      this.logger.warn(`Flow run ${flowRunId}, which nobody is told of, could not be cancelled: ${messageOf(error)}`);
-    });
+  /** Who is answered with an error must not find it loaded later, nor waiting. False: nobody knows whether Prefect has cancelled it. */
+  private takeBack(flowRunId: string): Promise<boolean> {
+    return within(COURTESY_MS, () => this.gateway.cancelFlowRun(flowRunId)).then(
+      () => true,
+      (error: unknown) => {
+        this.logger.warn(
+          `Flow run ${flowRunId}, whose run does not know it, could not be cancelled: ${messageOf(error)}`,
+        );
+        return false;
+      },
+    );
   }
 
   /** A failed row never loads, even if the flow run was made after all. If its process was faster, then it runs. */

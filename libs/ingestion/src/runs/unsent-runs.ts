@@ -17,8 +17,8 @@ const ADOPT = `
 UPDATE sluice_control.run SET flow_run_id = $2 WHERE id = $1 AND status = 'queued' AND flow_run_id IS NULL RETURNING id`;
 
 /**
- * Queued runs whose row knows no flow run: the API died before it wrote down which one it got, or before it had asked for one. Nobody was answered,
- * so both is right: what Prefect has runs, what it does not have has failed.
+ * Queued runs whose row knows no flow run: the API died before it wrote down which one it got, or before it had asked for one, or the database went away
+ * in between. Nobody was answered but with a flow run that Prefect has, so both is right: what Prefect has runs, what it does not have has failed.
  */
 @Injectable()
 export class UnsentRuns {
