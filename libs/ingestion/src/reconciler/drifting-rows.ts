@@ -7,7 +7,8 @@ import { deploymentSpec } from '../deployment-steps';
 import type { IngestionRow } from '../ingestion.entity';
 import type { Drift } from './drift';
 
-const PAGE = 200;
+/** As many deployments as Prefect is asked for at once. */
+const PAGE = 50;
 const FIRST_ID = '00000000-0000-0000-0000-000000000000';
 
 type Row = Pick<IngestionRow, 'id' | 'name' | 'status' | 'schedule' | 'prefect_deployment_id' | 'updated_at'>;
