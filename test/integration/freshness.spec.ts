@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { RunParameters, RunStatus } from '@sluice/ingestion';
+import type { RunMetrics, RunParameters, RunStatus } from '@sluice/ingestion';
 import { anIngestion, DAILY, startControlPlane, type ControlPlane } from '../support/control-plane';
 
 let plane: ControlPlane;
@@ -29,12 +29,17 @@ const eventsOf = (id: string) =>
   );
 const kindsOf = async (id: string) => (await eventsOf(id)).map(({ kind }) => kind);
 
-async function ran(ingestionId: string, status: RunStatus, parameters: RunParameters = ALL): Promise<void> {
+async function ran(
+  ingestionId: string,
+  status: RunStatus,
+  parameters: RunParameters = ALL,
+  metrics: Partial<RunMetrics> = {},
+): Promise<void> {
   const entry = { ingestionId, flowRunId: randomUUID(), runId: null, scheduled: true };
   const [{ id }, executor] = [await plane.recorder.enter(entry), randomUUID()];
   await plane.sql('UPDATE sluice_control.run SET parameters = $2 WHERE id = $1', [id, JSON.stringify(parameters)]);
   await plane.recorder.start(id, executor);
-  await plane.recorder.end(id, executor, { status, metrics: METRICS, errors: [] });
+  await plane.recorder.end(id, executor, { status, metrics: { ...METRICS, ...metrics }, errors: [] });
 }
 
 describe('quality.max_age_seconds', () => {
@@ -78,6 +83,15 @@ describe('an ingestion with a limit of age', () => {
     expect((await freshnessOf(id)).status).toBe(expected);
   });
 
+  it('stays stale while runs hold files back because of earlier failures', async () => {
+    const id = await watched();
+    await age(id, 4000);
+    await ran(id, 'success', ALL, { files_held: 1 });
+    expect((await freshnessOf(id)).status).toBe('stale');
+    await ran(id, 'success');
+    expect((await freshnessOf(id)).status).toBe('fresh');
+  });
+
   it('is told of once when it becomes stale, and once when it is fresh again', async () => {
     const id = await watched();
     await age(id, 4000);
@@ -92,7 +106,7 @@ describe('an ingestion with a limit of age', () => {
     const since = stale?.facts['stale_since'];
     expect(stale).toEqual({
       kind: 'stale',
-      message: `No run of ingestion "${name}" was a success since ${String(stale?.facts['fresh_at'])}: its data is older than 3600 s.`,
+      message: `No run of ingestion "${name}" was a success with no file missing since ${String(stale?.facts['fresh_at'])}: its data is older than 3600 s.`,
       facts: { ingestion_name: name, fresh_at: expect.any(String), stale_since: since, max_age_seconds: 3600 },
     });
     expect(fresh).toMatchObject({
