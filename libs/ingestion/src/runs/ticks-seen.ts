@@ -1,5 +1,5 @@
 import { rowsOf, type SqlRunner } from '@sluice/database';
-import type { IngestionRow } from '../ingestion.entity';
+import { DATABASE_NOW, type RowChanges } from '../ingestion.entity';
 import { isDoubtful, lastFireTime } from '../rules/fire-times';
 import { timetableOf } from '../rules/schedule';
 import type { ScheduleSpec } from '../types';
@@ -11,8 +11,8 @@ import type { ScheduleSpec } from '../types';
 export const SETTLED_MS = 120_000;
 
 /** What was due before an ingestion was made, resumed or given another timetable is not missed: ticks count from now on. */
-export function ticksFromNow(): Pick<IngestionRow, 'ticks_seen_until'> {
-  return { ticks_seen_until: new Date() };
+export function ticksFromNow(): Pick<RowChanges, 'ticks_seen_until'> {
+  return { ticks_seen_until: DATABASE_NOW };
 }
 
 /** The last tick after `tick` that Prefect has planned by now or never will; `null`: there is none, or it may be told otherwise by Prefect. */
