@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import type { RunParameters, RunStatus } from '@sluice/ingestion';
-import { anIngestion, DAILY, startControlPlane, type ControlPlane } from '../support/control-plane';
+import type { RunMetrics, RunParameters, RunStatus } from '@sluice/ingestion';
+import { anIngestion, DAILY, startControlPlane, until, type ControlPlane } from '../support/control-plane';
 
 let plane: ControlPlane;
 beforeAll(async () => {
@@ -29,12 +29,17 @@ const eventsOf = (id: string) =>
   );
 const kindsOf = async (id: string) => (await eventsOf(id)).map(({ kind }) => kind);
 
-async function ran(ingestionId: string, status: RunStatus, parameters: RunParameters = ALL): Promise<void> {
+async function ran(
+  ingestionId: string,
+  status: RunStatus,
+  parameters: RunParameters = ALL,
+  metrics: Partial<RunMetrics> = {},
+): Promise<void> {
   const entry = { ingestionId, flowRunId: randomUUID(), runId: null, scheduled: true };
   const [{ id }, executor] = [await plane.recorder.enter(entry), randomUUID()];
   await plane.sql('UPDATE sluice_control.run SET parameters = $2 WHERE id = $1', [id, JSON.stringify(parameters)]);
   await plane.recorder.start(id, executor);
-  await plane.recorder.end(id, executor, { status, metrics: METRICS, errors: [] });
+  await plane.recorder.end(id, executor, { status, metrics: { ...METRICS, ...metrics }, errors: [] });
 }
 
 describe('quality.max_age_seconds', () => {
@@ -78,6 +83,15 @@ describe('an ingestion with a limit of age', () => {
     expect((await freshnessOf(id)).status).toBe(expected);
   });
 
+  it('stays stale while runs hold files back because of earlier failures', async () => {
+    const id = await watched();
+    await age(id, 4000);
+    await ran(id, 'success', ALL, { files_held: 1 });
+    expect((await freshnessOf(id)).status).toBe('stale');
+    await ran(id, 'success');
+    expect((await freshnessOf(id)).status).toBe('fresh');
+  });
+
   it('is told of once when it becomes stale, and once when it is fresh again', async () => {
     const id = await watched();
     await age(id, 4000);
@@ -92,7 +106,7 @@ describe('an ingestion with a limit of age', () => {
     const since = stale?.facts['stale_since'];
     expect(stale).toEqual({
       kind: 'stale',
-      message: `No run of ingestion "${name}" was a success since ${String(stale?.facts['fresh_at'])}: its data is older than 3600 s.`,
+      message: `No run of ingestion "${name}" was a success with no file missing since ${String(stale?.facts['fresh_at'])}: its data is older than 3600 s.`,
       facts: { ingestion_name: name, fresh_at: expect.any(String), stale_since: since, max_age_seconds: 3600 },
     });
     expect(fresh).toMatchObject({
@@ -152,5 +166,50 @@ describe('an ingestion with a limit of age', () => {
       (await plane.ingestions.listIngestions({ stale, limit: 200 })).items.map((item) => item.id);
     expect([(await found(true)).includes(id), (await found(true)).includes(other)]).toEqual([true, false]);
     expect([(await found(false)).includes(id), (await found(false)).includes(other)]).toEqual([false, true]);
+  });
+});
+
+describe('where the clock of the machine of the API goes wrong', () => {
+  const HOUR_MS = 3_600_000;
+  const REAL = ['nextTick', 'hrtime', 'performance', 'queueMicrotask', 'setImmediate', 'clearImmediate'] as const;
+  const TIMERS = ['setInterval', 'clearInterval', 'setTimeout', 'clearTimeout'] as const;
+  const wrongBy = (ms: number) =>
+    jest.useFakeTimers({ now: Date.now() + ms, doNotFake: [...REAL, ...TIMERS], advanceTimers: true });
+  afterEach(() => jest.useRealTimers());
+  /** What was heard of Prefect before the clock jumped is out of date. */
+  const reached = () => until(() => Promise.resolve(plane.gateway.initialized));
+  /** Seconds that the columns are off the clock of the database. */
+  const off = async (id: string) =>
+    (
+      await plane.sql<{ fresh: number; ticks: number }>(
+        `SELECT extract(epoch FROM fresh_at - now())::float8 AS fresh, extract(epoch FROM ticks_seen_until - now())::float8 AS ticks
+         FROM sluice_control.ingestion WHERE id = $1`,
+        [id],
+      )
+    )[0]!;
+  const right = { fresh: expect.closeTo(0, -2) as number, ticks: expect.closeTo(0, -2) as number };
+
+  it.each([-2 * HOUR_MS, 2 * HOUR_MS])('by %d ms, the age and the ticks begin by that of the database', async (ms) => {
+    wrongBy(ms);
+    await reached();
+    const { id: first } = await plane.ingestions.createIngestion(anIngestion({ quality }));
+    await plane.ingestions.updateIngestion(first, { schedule: DAILY });
+    expect(await off(first)).toEqual(right);
+    const id = await watched();
+    expect(await off(id)).toEqual(right);
+    await plane.ingestions.pauseIngestion(id);
+    await age(id, 7200);
+    await plane.ingestions.resumeIngestion(id);
+    expect(await off(id)).toEqual(right);
+  });
+
+  it('by an hour, it is shown as old as it is', async () => {
+    await reached();
+    const id = await watched();
+    wrongBy(HOUR_MS + 60_000);
+    expect((await freshnessOf(id)).status).toBe('fresh');
+    wrongBy(-2 * HOUR_MS);
+    await age(id, 4000);
+    expect((await freshnessOf(id)).status).toBe('stale');
   });
 });

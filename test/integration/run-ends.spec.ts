@@ -439,6 +439,26 @@ describe('a tick whose process never came', () => {
     expect((await plane.ingestions.getIngestion(id)).metadata.consecutive_failures).toBe(1);
   });
 
+  it('is asked for by what ended since the pass before, and recorded though it is not answered again', async () => {
+    const { id } = await broken('CRASHED');
+    const { clock, step } = brokenTicks();
+    const asked = jest.spyOn(plane.gateway, 'brokenTicks');
+    expect(await watched(step, clock, 120)).toHaveLength(1);
+    const looksBack = asked.mock.calls.map(([since], pass) => Date.now() + pass * 5_000 - since.getTime());
+    asked.mockRestore();
+    expect(looksBack[0]).toBeGreaterThan(3_500_000);
+    expect(Math.max(...looksBack.slice(1))).toBeLessThan(90_000);
+    expect((await plane.runs.listRuns(id)).items).toHaveLength(1);
+  });
+
+  it('is nothing when Prefect has put it back before it was recorded', async () => {
+    const { made } = await broken('FAILED');
+    const { clock, step } = brokenTicks();
+    expect(await watched(step, clock, 5)).toEqual([]);
+    enterState(made, newState('SCHEDULED', { name: 'AwaitingRetry' }));
+    expect(await watched(step, clock, 60)).toEqual([]);
+  });
+
   it('is nothing when its process has come, or when its ingestion is not ours', async () => {
     const { id, made } = await broken('CRASHED');
     const plannedAt = new Date(made.expected_start_time);

@@ -1,3 +1,5 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { RunRecorder, type RunningOrder } from '@sluice/ingestion';
 import { controlDatabase } from '@sluice/database';
 import { readConfig, SystemClock } from '@sluice/kernel';
@@ -9,6 +11,13 @@ import { dataPlane, type Plane } from '../support/data-plane';
 /** Crashes between the commit in the destination and the mirror. */
 class CrashingRecorder extends RunRecorder {
   override mirrorFiles(): Promise<void> {
+    return Promise.reject(new Error('the control database is gone'));
+  }
+}
+
+/** Crashes when it has mirrored what a rebuild loaded, before it forgets the rest. */
+class ForgetlessRecorder extends RunRecorder {
+  override forgetFilesNotOf(): Promise<void> {
     return Promise.reject(new Error('the control database is gone'));
   }
 }
@@ -112,5 +121,48 @@ describe('files that a run committed and could not mirror', () => {
     expect(await mirrors.run()).toHaveLength(1);
     expect(await mirror(order)).toHaveLength(1);
     await away.onApplicationShutdown();
+  });
+});
+
+describe('files that are no longer in since a rebuild committed and could not tell', () => {
+  const paths = async (order: RunningOrder) =>
+    (
+      await plane.control<{ path: string; status: string }>(
+        `SELECT path, status FROM sluice_control.processed_file WHERE ingestion_id = '${order.id}' ORDER BY path`,
+      )
+    ).map(({ path, status }) => `${path} ${status}`);
+
+  async function rebuilt(Recorder: typeof RunRecorder): Promise<RunningOrder> {
+    for (const path of ['a.csv', 'b.csv', 'c.csv']) await plane.write(path, 'id\n1\n');
+    const order = await plane.order();
+    await plane.run(order);
+    await rm(join(plane.folder, 'c.csv'));
+    const orchestrator = plane.orchestratorWith({ recorder: new Recorder(dataSource, new SystemClock()) });
+    const parameters = { kind: 'refresh', scope: 'full' } as const;
+    expect((await plane.run(order, { orchestrator, parameters })).status).toBe('failed');
+    expect(await paths(order)).toEqual(['a.csv loaded', 'b.csv loaded', 'c.csv loaded']);
+    return order;
+  }
+
+  it.each([
+    ['anything', CrashingRecorder],
+    ['what is gone', ForgetlessRecorder],
+  ])('of %s are dropped by the next run', async (_, Recorder) => {
+    const order = await rebuilt(Recorder);
+    expect((await plane.run(order)).status).toBe('success');
+    expect(await paths(order)).toEqual(['a.csv loaded', 'b.csv loaded']);
+  });
+
+  it.each([
+    ['anything', CrashingRecorder],
+    ['what is gone', ForgetlessRecorder],
+  ])('of %s are dropped a minute after it ended, once', async (_, Recorder) => {
+    const order = await rebuilt(Recorder);
+    await minutesAgo(2);
+    const { clock, mirrors } = step();
+    expect(await mirrors.run()).toContain(`Dropped 1 file of ingestion ${order.id} that its ledger has no longer`);
+    expect(await paths(order)).toEqual(['a.csv loaded', 'b.csv loaded']);
+    clock.late = 31_000;
+    expect(await mirrors.run()).toEqual([]);
   });
 });

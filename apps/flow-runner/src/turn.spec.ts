@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { BatchOrchestrator } from '@sluice/batch-orchestrator';
-import { RunQueue } from '@sluice/ingestion';
+import { RunQueue, SUPERSEDED } from '@sluice/ingestion';
 import type { FlowRunSession } from '@sluice/orchestration-gateway';
 import { SystemClock } from '@sluice/kernel';
 import { RunTurn, type Taken } from './turn';
@@ -135,6 +135,80 @@ describe('a tick of an ingestion that has no timetable', () => {
     expect(await process(id, tick)).toEqual({ kind: 'over', outcome: 'cancelled', why });
     expect(stateOf(tick)).toMatchObject({ type: 'CANCELLED', message: why });
   });
+});
+
+describe('a late tick before others that Prefect never planned', () => {
+  const THIS_MINUTE = Math.floor(Date.now() / MINUTE) * MINUTE;
+  const plan = (id: string, minutes: number): string => {
+    const deployment = plane.fake.deployments.find((it) => it.name === `ingestion-${id}`)!;
+    const run = plannedRun(deployment, new Date(THIS_MINUTE + minutes * MINUTE));
+    plane.fake.flowRuns.push(run);
+    return run.id;
+  };
+  const seenUntil = (id: string, minutes: number) =>
+    plane.sql('UPDATE sluice_control.ingestion SET ticks_seen_until = $2 WHERE id = $1', [
+      id,
+      new Date(THIS_MINUTE + minutes * MINUTE),
+    ]);
+  /** Of a quarter of an hour ago, the last that was planned before Prefect was away; since it is back it plans on. */
+  async function afterOutage(): Promise<{ id: string; tick: string }> {
+    const id = await minutely({ missed_runs: 'latest' });
+    plane.fake.flowRuns.splice(0, Infinity);
+    await seenUntil(id, -17);
+    plan(id, 5);
+    return { id, tick: plan(id, -15) };
+  }
+  const plannedTimes = async (id: string) =>
+    (await plane.runs.listRuns(id)).items.filter((it) => it.status !== 'cancelled').map((it) => it.planned_at);
+
+  it('is superseded, and the last of them runs', async () => {
+    const { id, tick } = await afterOutage();
+    expect(await process(id, tick)).toMatchObject({ kind: 'over', outcome: 'cancelled', why: SUPERSEDED });
+    await until(async () => {
+      await plane.reconciler.runOnce();
+      return (await plannedTimes(id)).length > 0;
+    });
+    const [last, ...others] = await plannedTimes(id);
+    expect(last!.getTime()).toBeGreaterThan(THIS_MINUTE - 4 * MINUTE);
+    expect(others).toEqual([]);
+    expect(await countersOf(id)).toMatchObject({ missed: 0, overlap_skipped: 0 });
+  });
+
+  it('is no run that the last of them meets: it waits until that has given way', async () => {
+    const { id, tick } = await afterOutage();
+    const plannedAt = new Date(THIS_MINUTE - 15 * MINUTE);
+    await plane.recorder.enter({ ingestionId: id, flowRunId: tick, runId: null, scheduled: true, plannedAt });
+    await plane.reconciler.runOnce();
+    expect(await countersOf(id)).toEqual({ missed: 0, superseded: 0, overlap_skipped: 0 });
+    expect(await process(id, tick)).toMatchObject({ kind: 'over', why: SUPERSEDED });
+    await plane.reconciler.runOnce();
+    expect(await plannedTimes(id)).toHaveLength(1);
+    expect(await countersOf(id)).toMatchObject({ missed: 0, overlap_skipped: 0 });
+  });
+
+  it.each<[string, (id: string) => unknown]>([
+    ['are accounted for', (id) => seenUntil(id, 0)],
+    ['were never planned, since nothing is', () => plane.fake.flowRuns.splice(0, 1)],
+    ['were planned after all, and ended by somebody', (id) => cancelled(plan(id, -1))],
+    ['had a run, which somebody cancelled', (id) => cancelledRun(id)],
+    ['cannot be told while Prefect may differ', (id) => suspected(id)],
+  ])('runs where those %s', async (_, so) => {
+    const { id, tick } = await afterOutage();
+    await so(id);
+    expect(await process(id, tick)).toEqual({ kind: 'load' });
+  });
+
+  function cancelled(flowRunId: string): void {
+    const run = plane.fake.flowRuns.find((it) => it.id === flowRunId)!;
+    Object.assign(run, { state_type: 'CANCELLED', state: { ...run.state, type: 'CANCELLED', name: 'Cancelled' } });
+  }
+  const suspected = (id: string) =>
+    plane.sql('UPDATE sluice_control.ingestion SET drift_suspected = true WHERE id = $1', [id]);
+  async function cancelledRun(id: string): Promise<void> {
+    const plannedAt = new Date(THIS_MINUTE - MINUTE);
+    const entry = { ingestionId: id, flowRunId: randomUUID(), runId: null, scheduled: true, plannedAt };
+    await plane.recorder.dismiss((await plane.recorder.enter(entry)).id, 'cancelled', []);
+  }
 });
 
 describe('ticks that meet a run', () => {

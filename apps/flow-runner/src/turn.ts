@@ -1,6 +1,14 @@
 import { Injectable } from '@nestjs/common';
 import { BatchOrchestrator, RunStopped } from '@sluice/batch-orchestrator';
-import { missedAfter, RunQueue, SUPERSEDED, type TickCounter, timetableOf, type Turn } from '@sluice/ingestion';
+import {
+  lastSettled,
+  missedAfter,
+  RunQueue,
+  SUPERSEDED,
+  type TickCounter,
+  timetableOf,
+  type Turn,
+} from '@sluice/ingestion';
 import { Clock } from '@sluice/kernel';
 import { type FlowRun, type FlowRunOutcome, FlowRunSession } from '@sluice/orchestration-gateway';
 
@@ -73,13 +81,22 @@ export class RunTurn {
   private async giveWay(runId: string, flowRun: FlowRun, turn: Turn, tick: Date): Promise<Taken | null> {
     await this.queue.supersedeOlder(runId);
     const later =
-      (await this.queue.hasLater(runId)) || (await this.beating(runId, this.hasLaterInPrefect(flowRun, turn, tick)));
+      (await this.queue.hasLater(runId)) || (await this.beating(runId, this.hasLaterDue(runId, flowRun, turn, tick)));
     return later ? this.leave(runId, 'cancelled', 'superseded', SUPERSEDED) : null;
   }
 
-  private async hasLaterInPrefect({ deploymentId }: FlowRun, { late_ms }: Turn, tick: Date): Promise<boolean> {
-    if (deploymentId === null || late_ms < SHORTEST_INTERVAL_MS) return false;
-    return this.session.hasLaterTick(deploymentId, tick);
+  private async hasLaterDue(runId: string, { deploymentId }: FlowRun, turn: Turn, tick: Date): Promise<boolean> {
+    if (deploymentId === null || turn.late_ms < SHORTEST_INTERVAL_MS) return false;
+    if (await this.session.hasLaterTick(deploymentId, tick)) return true;
+    const last = lastSettled(turn.schedule, tick, this.clock.now());
+    return last !== null && (await this.isToBeStarted(runId, deploymentId, last));
+  }
+
+  /** Prefect never planned this one, but plans again: the reconciler starts it. While nothing is planned nobody does. */
+  private async isToBeStarted(runId: string, deploymentId: string, later: Date): Promise<boolean> {
+    if (!(await this.queue.hasUnseen(runId, later))) return false;
+    const planned = await this.session.firstTick(deploymentId, later);
+    return planned !== null && planned > this.clock.now();
   }
 
   /** The row's heart beats on while `asking` lasts. */

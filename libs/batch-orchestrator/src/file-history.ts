@@ -21,16 +21,11 @@ export class FileHistory {
     private readonly parts: Pick<RunParts, 'session' | 'recorder' | 'files' | 'tally' | 'signal'>,
   ) {}
 
-  /** A run that crashed between its commit and its mirror left files the control database does not know. */
+  /** A run that crashed between its commit and its mirror left files the control database does not know, or that are no longer in. */
   async catchUp(): Promise<void> {
-    const { session, recorder } = this.parts;
-    for (let after = await recorder.mirroredUpTo(this.request.order.id); ;) {
-      const missing = await session.ledgerSince(after, PAGE);
-      if (missing.length === 0) return;
-      after = missing.at(-1)?.loadId ?? null;
-      for (const entry of missing) await this.catchUpWith(entry);
-      this.request.report.log('info', `Found in the ledger: ${counted(missing.length, 'file')} of an interrupted run.`);
-    }
+    await this.catchUpWithLoads();
+    const [lowest] = await this.parts.session.ledgerSince(null, 1);
+    if (lowest) await this.parts.recorder.forgetFilesBelow(this.request.order.id, lowest.loadId);
   }
 
   /**
@@ -79,6 +74,17 @@ export class FileHistory {
       metrics.bytes_read += entry.bytes;
     }
     this.report(metrics, counts);
+  }
+
+  private async catchUpWithLoads(): Promise<void> {
+    const { session, recorder } = this.parts;
+    for (let after = await recorder.mirroredUpTo(this.request.order.id); ;) {
+      const missing = await session.ledgerSince(after, PAGE);
+      if (missing.length === 0) return;
+      after = missing.at(-1)?.loadId ?? null;
+      for (const entry of missing) await this.catchUpWith(entry);
+      this.request.report.log('info', `Found in the ledger: ${counted(missing.length, 'file')} of an interrupted run.`);
+    }
   }
 
   private async catchUpWith({ runId, loadId, path, version, rows, rejected, bytes }: LedgerEntry): Promise<void> {

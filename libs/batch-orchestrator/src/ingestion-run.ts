@@ -88,6 +88,7 @@ export class IngestionRun {
     const held = this.rebuilds ? ({ ...holdBack, retry: 'all' } as const) : holdBack;
     const counts = await session.stage(wanted, held, order.source.options.verify);
     tally.metrics.files_discovered = counts.listed;
+    tally.metrics.files_held = counts.held;
     this.counts = counts;
     this.tellDiscovered(counts);
     return counts;

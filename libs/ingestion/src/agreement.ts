@@ -4,7 +4,7 @@ import { OrchestrationGateway } from '@sluice/orchestration-gateway';
 import { DataSource } from 'typeorm';
 import type { DeploymentStep } from './deployment-steps';
 import { messageOf, saying, takenIndex } from './faults';
-import type { IngestionRow } from './ingestion.entity';
+import type { IngestionRow, RowChanges } from './ingestion.entity';
 import { type Claim, OperationClaims } from './operation-claims';
 import { Tombstones, within } from './tombstones';
 
@@ -26,7 +26,7 @@ export class Agreement {
   /** `step` null: the database alone. `sentence`: what is said when Prefect cannot be used. */
   async change(
     claim: Claim,
-    changes: Partial<IngestionRow>,
+    changes: RowChanges,
     step: DeploymentStep | null,
     sentence: string,
   ): Promise<IngestionRow> {
@@ -43,7 +43,7 @@ export class Agreement {
     await this.tombstones.sweep(ingestionId, COURTESY_MS);
   }
 
-  private async inPrefect(claim: Claim, step: DeploymentStep, sentence: string): Promise<Partial<IngestionRow>> {
+  private async inPrefect(claim: Claim, step: DeploymentStep, sentence: string): Promise<RowChanges> {
     await saying(sentence, () => this.gateway.assertInitialized());
     try {
       return await saying(sentence, () => step.apply());
@@ -54,7 +54,7 @@ export class Agreement {
     }
   }
 
-  private async inDatabase(claim: Claim, changes: Partial<IngestionRow>, step?: DeploymentStep): Promise<IngestionRow> {
+  private async inDatabase(claim: Claim, changes: RowChanges, step?: DeploymentStep): Promise<IngestionRow> {
     const row = await this.claims.save(claim, changes).catch(async (error: unknown) => {
       if (step) await this.undo(claim, step);
       throw takenIndex(error) === 'ingestion_name' ? new NameTaken(changes.name ?? '') : error;

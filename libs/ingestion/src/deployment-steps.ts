@@ -1,13 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import { type DeploymentSpec, OrchestrationGateway } from '@sluice/orchestration-gateway';
-import type { IngestionRow } from './ingestion.entity';
+import { DATABASE_NOW, type IngestionRow, type RowChanges } from './ingestion.entity';
 import { sameTimetable, timetableOf } from './rules';
 import type { ScheduleSpec } from './types';
 
 /** A change in Prefect that can be taken back until the database has followed. */
 export interface DeploymentStep {
   /** Gives the columns that follow from it. */
-  apply(): Promise<Partial<IngestionRow>>;
+  apply(): Promise<RowChanges>;
   undo(): Promise<unknown>;
   /** What can only be done, and need not be undone, once the database has followed. `signal` ends it: the claim is given back then. */
   afterwards?(signal: AbortSignal): Promise<void>;
@@ -60,7 +60,7 @@ export class DeploymentSteps {
       apply: async () => ({
         ...(await this.created(next)),
         ...COUNTED_ANEW,
-        ...(next.status === 'paused' ? { status: 'paused' } : { status: 'active', fresh_at: new Date() }),
+        ...(next.status === 'paused' ? { status: 'paused' } : { status: 'active', fresh_at: DATABASE_NOW }),
       }),
       undo: () => this.gateway.removeDeployment(next.id),
     };

@@ -1,4 +1,4 @@
-import type { SqlRunner } from '@sluice/database';
+import { rowsOf, type SqlRunner } from '@sluice/database';
 import { storedJson } from './stored-json';
 import type { FileRecord } from './types';
 
@@ -48,4 +48,18 @@ WHERE ingestion_id = $1 AND status IN ('failed', 'quarantined') AND load_id IS N
 export async function forgetOtherLoads(sql: SqlRunner, ingestionId: string, runId: string): Promise<void> {
   await sql.query(GONE, [ingestionId, runId]);
   await sql.query(NOT_IN, [ingestionId]);
+}
+
+const GONE_BELOW = `
+WITH failed AS (
+  UPDATE sluice_control.processed_file SET rows = 0, rejected = 0, load_id = NULL
+  WHERE ingestion_id = $1 AND status IN ('failed', 'quarantined') AND load_id < $2
+), gone AS (
+  DELETE FROM sluice_control.processed_file WHERE ingestion_id = $1 AND status IN ('loaded', 'changed') AND load_id < $2 RETURNING 1
+)
+SELECT count(*)::integer AS files FROM gone`;
+
+/** Nothing is in with a load id below `lowest`. Resolves with how many files are dropped; those that failed stay, without a load. */
+export async function forgetLoadsBelow(sql: SqlRunner, ingestionId: string, lowest: string): Promise<number> {
+  return (await rowsOf<{ files: number }>(sql, GONE_BELOW, [ingestionId, lowest]))[0]?.files ?? 0;
 }

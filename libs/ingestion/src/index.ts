@@ -60,6 +60,7 @@ export { RunPulse, type StopOrder } from './runs/run-pulse';
 export { RunRecorder, type KnownSchema, type RunningOrder } from './runs/run-recorder';
 export { missedAfter } from './rules/fire-times';
 export { timetableOf } from './rules/schedule';
+export { lastSettled } from './runs/ticks-seen';
 export { RunQueue, SUPERSEDED, type TickCounter, type Turn } from './runs/run-queue';
 export { ReconcilerTimer } from './reconciler/reconciler-timer';
 export { IngestionCommandsModule, IngestionModule, RunRecorderModule } from './ingestion.module';

@@ -6,7 +6,7 @@ import { Agreement } from './agreement';
 import { DeploymentSteps } from './deployment-steps';
 import { Drafting } from './drafting';
 import { SENTENCE } from './faults';
-import type { IngestionRow } from './ingestion.entity';
+import { DATABASE_NOW, type IngestionRow, type RowChanges } from './ingestion.entity';
 import type { UpdateIngestion } from './inputs';
 import { OperationClaims } from './operation-claims';
 import { ticksFromNow } from './runs/ticks-seen';
@@ -61,8 +61,8 @@ export class IngestionChange {
 }
 
 /** Failures are counted anew, and so is the age of its data, unless nothing had stood still. */
-function resumed(row: IngestionRow): Partial<IngestionRow> {
+function resumed(row: IngestionRow): RowChanges {
   const status = row.schedule ? 'active' : 'draft';
   const anew = { status, error_reason: null, consecutive_failures: 0, failing_warned: false } as const;
-  return row.status === status ? anew : { ...anew, fresh_at: new Date(), ...ticksFromNow() };
+  return row.status === status ? anew : { ...anew, fresh_at: DATABASE_NOW, ...ticksFromNow() };
 }

@@ -14,7 +14,7 @@ const SHOWN = ['draft', 'active', 'paused', 'error'] as const;
 
 /** A tick that was missed or superseded is no run to speak of. */
 const FACTS = `
-SELECT i.id, r.id AS last_run_id, coalesce(r.started_at, r.created_at) AS last_run_time, r.status AS last_run_status,
+SELECT i.id, now() AS asked_at, r.id AS last_run_id, coalesce(r.started_at, r.created_at) AS last_run_time, r.status AS last_run_status,
   coalesce(v.version, 0) AS schema_version
 FROM unnest($1::uuid[]) AS i (id)
 LEFT JOIN LATERAL (
@@ -31,7 +31,10 @@ WHERE status <> 'provisioning' AND ($1::text IS NULL OR status = $1) AND ($2::te
   AND ($6::boolean IS NULL OR ${IS_STALE_SQL} = $6)
 ORDER BY created_at DESC, id DESC LIMIT $5`;
 
-type Facts = Omit<IngestionMetadata, 'next_run_time' | 'consecutive_failures' | 'freshness'> & { id: string };
+type Facts = Omit<IngestionMetadata, 'next_run_time' | 'consecutive_failures' | 'freshness'> & {
+  id: string;
+  asked_at: Date;
+};
 
 /** Ingestions as readers see them. Those not wholly created do not exist. */
 @Injectable()
@@ -108,7 +111,7 @@ function viewOf(row: IngestionRow, known: Map<string, Facts>, planned: Map<strin
       next_run_time: planned.get(row.prefect_deployment_id ?? '') ?? null,
       schema_version: facts?.schema_version ?? 0,
       consecutive_failures: row.consecutive_failures,
-      freshness: freshnessOf(row, new Date()),
+      freshness: freshnessOf(row, facts?.asked_at ?? new Date()),
     },
     counters: {
       missed: Number(row.missed),

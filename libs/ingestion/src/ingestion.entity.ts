@@ -122,3 +122,12 @@ export class Ingestion {
 
 /** A row as plain data. */
 export type IngestionRow = { [Column in keyof Ingestion]: Ingestion[Column] };
+
+/** The time of the database when it writes: who compares does so by its clock, not by that of one of many machines. */
+export const DATABASE_NOW = () => 'now()';
+
+/** Columns as they are to become. */
+export type RowChanges = {
+  [Column in keyof IngestionRow]?:
+    IngestionRow[Column] | (Date extends IngestionRow[Column] ? typeof DATABASE_NOW : never);
+};

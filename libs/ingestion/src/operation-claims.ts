@@ -4,7 +4,7 @@ import { Conflict, IngestionNotFound } from '@sluice/kernel';
 import { rowsOf } from '@sluice/database';
 import { DataSource, type EntityManager, type QueryDeepPartialEntity } from 'typeorm';
 import { messageOf } from './faults';
-import { Ingestion, type IngestionRow, type Operation } from './ingestion.entity';
+import { Ingestion, type IngestionRow, type Operation, type RowChanges } from './ingestion.entity';
 import { knownId } from './uuid';
 
 /** Longer than the gateway's whole budget for an operation and its undoing; after it the reconciler takes the claim away. */
@@ -79,7 +79,7 @@ export class OperationClaims {
    */
   async save(
     claim: Claim,
-    changes: Partial<IngestionRow>,
+    changes: RowChanges,
     tx: EntityManager = this.dataSource.manager,
   ): Promise<IngestionRow | null> {
     const result = await tx

@@ -134,6 +134,8 @@ export interface RunMetrics {
   files_discovered: number;
   files_processed: number;
   files_failed: number;
+  /** Files that the source has and that were held back because of earlier failures; absent until the source was listed. */
+  files_held?: number;
   rows_ingested: number;
   rows_rejected: number;
   bytes_read: number;

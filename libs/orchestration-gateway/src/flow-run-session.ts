@@ -87,6 +87,12 @@ export class FlowRunSession {
     return (await this.#proposals.patiently(ask, START_PATIENCE_MS)).length > 0;
   }
 
+  /** The first tick of this deployment's timetable from `from` on that Prefect has a flow run for, whatever became of it; `null`: there is none. */
+  async firstTick(deploymentId: string, from: Date): Promise<Date | null> {
+    const ask = () => this.prefect.send(routes.filterFlowRuns(dueTicks(deploymentId, from, null)));
+    return (await this.#proposals.patiently(ask, START_PATIENCE_MS))[0]?.expected_start_time ?? null;
+  }
+
   /** Asks Prefect to cancel another flow run; one that has ended or is gone is fine. */
   async cancelOther(flowRunId: string): Promise<void> {
     const cancel = () => new FlowRuns(this.prefect, this.clock).cancel(flowRunId);

@@ -11,6 +11,8 @@ import type { ReconcilerStep } from './step';
 
 /** What broke before that is looked for no more, ms. */
 const LOOK_BACK_MS = 3_600_000;
+/** What a pass reads again of the time of the pass before, ms: it is the worker's clock that says when a flow run ended. */
+const OVERLAP_MS = 60_000;
 /** A worker that lost sight of a process says that it crashed: so long it may still enter, ms. */
 const GRACE_MS = 15_000;
 const PER_PASS = 20;
@@ -36,6 +38,10 @@ ON CONFLICT DO NOTHING RETURNING id`;
 export class BrokenTicks implements ReconcilerStep {
   readonly name = 'broken ticks';
   private readonly sightings = new Sightings();
+  /** Found in Prefect, and in no run of ours yet. */
+  private open = new Map<string, FlowRun>();
+  /** When the last reading that was kept began; `null`: who leads anew reads all. */
+  private readAt: Date | null = null;
 
   constructor(
     private readonly dataSource: DataSource,
@@ -45,15 +51,32 @@ export class BrokenTicks implements ReconcilerStep {
 
   async run(): Promise<string[]> {
     if (!this.gateway.initialized) return [];
-    const since = new Date(this.clock.now().getTime() - LOOK_BACK_MS);
-    const broken = await this.unknown(await this.gateway.brokenTicks(since));
+    await this.read();
     const ages = this.sightings.look(
-      broken.map(({ id, phase }) => [id, phase] as const),
+      [...this.open].map(([id, { phase }]) => [id, phase] as const),
       this.clock.elapsed(),
     );
-    const due = broken.filter(({ id }) => (ages.get(id) ?? 0) >= GRACE_MS);
+    const due = [...this.open.keys()].filter((id) => (ages.get(id) ?? 0) >= GRACE_MS);
+    return this.recordAll(due.slice(0, PER_PASS));
+  }
+
+  private async read(): Promise<void> {
+    const now = this.clock.now();
+    const since = Math.max(now.getTime() - LOOK_BACK_MS, (this.readAt?.getTime() ?? 0) - OVERLAP_MS);
+    for (const flowRun of await this.gateway.brokenTicks(new Date(since))) this.open.set(flowRun.id, flowRun);
+    this.open = new Map((await this.unknown([...this.open.values()])).map((flowRun) => [flowRun.id, flowRun]));
+    this.readAt = now;
+  }
+
+  /** As Prefect has them now: somebody may have put one back since it was read. */
+  private async recordAll(ids: readonly string[]): Promise<string[]> {
     const done: string[] = [];
-    for (const flowRun of due.slice(0, PER_PASS)) done.push(...(await this.record(flowRun)));
+    const found = ids.length === 0 ? new Map<string, FlowRun>() : await this.gateway.readFlowRuns(ids);
+    for (const id of ids) {
+      const flowRun = found.get(id);
+      if (flowRun) done.push(...(await this.record(flowRun)));
+      this.open.delete(id);
+    }
     return done;
   }
 

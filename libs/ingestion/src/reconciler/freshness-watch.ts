@@ -59,7 +59,7 @@ export class FreshnessWatch implements ReconcilerStep {
 }
 
 function staleEvent(it: Turned): NewEvent {
-  const message = `No run of ingestion "${it.name}" was a success since ${it.fresh_at.toISOString()}: its data is older than ${it.max_age_seconds} s.`;
+  const message = `No run of ingestion "${it.name}" was a success with no file missing since ${it.fresh_at.toISOString()}: its data is older than ${it.max_age_seconds} s.`;
   return { kind: 'stale', ingestionId: it.id, message, facts: factsOf(it) };
 }
 

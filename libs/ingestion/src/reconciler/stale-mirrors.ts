@@ -32,7 +32,10 @@ interface BrokenOff {
   ended_at: string;
 }
 
-/** A run that crashed between its commit and its mirror left files in the table which the control database does not know: they are read from the ledger. */
+/**
+ * A run that crashed between its commit and its mirror left files in the table which the control database does not know: they are read from the
+ * ledger. If it had rebuilt the table, others are known and no longer in: they are dropped.
+ */
 @Injectable()
 export class StaleMirrors implements ReconcilerStep {
   readonly name = 'mirrors';
@@ -61,26 +64,37 @@ export class StaleMirrors implements ReconcilerStep {
       RUNS_PER_PASS,
     ]);
     for (const run of untilStopped(runs, stop)) {
-      const { files, isWhole } = await this.bringUp(run.ingestion_id, stop);
+      const { files, gone, isWhole } = await this.bringUp(run.ingestion_id, stop);
       if (files > 0)
         done.push(`Found ${counted(files, 'file')} of interrupted runs of ingestion ${run.ingestion_id} in the ledger`);
+      if (gone > 0)
+        done.push(`Dropped ${counted(gone, 'file')} of ingestion ${run.ingestion_id} that its ledger has no longer`);
       if (!isWhole) break;
       this.after = { endedAt: run.ended_at, id: run.id };
     }
     return done;
   }
 
-  private async bringUp(ingestionId: string, stop?: AbortSignal): Promise<{ files: number; isWhole: boolean }> {
+  private async bringUp(
+    ingestionId: string,
+    stop?: AbortSignal,
+  ): Promise<{ files: number; gone: number; isWhole: boolean }> {
     let files = 0;
     for (let page = 0; page < PAGES_PER_PASS && !stop?.aborted; page += 1) {
-      if ((await rowsOf(this.dataSource, ACTIVE, [ingestionId])).length > 0) return { files, isWhole: true };
+      if ((await rowsOf(this.dataSource, ACTIVE, [ingestionId])).length > 0) return { files, gone: 0, isWhole: true };
       const after = await this.recorder.mirroredUpTo(ingestionId);
       const missing = await this.data.ledgerSince(ingestionId, after, FILES_PER_PAGE);
-      if (missing.length === 0) return { files, isWhole: true };
+      if (missing.length === 0) return { files, gone: await this.dropGone(ingestionId), isWhole: true };
       await this.mirror(ingestionId, missing);
       files += missing.length;
     }
-    return { files, isWhole: false };
+    return { files, gone: 0, isWhole: false };
+  }
+
+  /** A rebuild gives all files new load ids, so what it took out is below them all. */
+  private async dropGone(ingestionId: string): Promise<number> {
+    const [lowest] = await this.data.ledgerSince(ingestionId, null, 1);
+    return lowest ? this.recorder.forgetFilesBelow(ingestionId, lowest.loadId) : 0;
   }
 
   private async mirror(ingestionId: string, entries: readonly LedgerEntry[]): Promise<void> {

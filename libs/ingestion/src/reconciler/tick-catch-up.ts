@@ -48,6 +48,10 @@ const MOVE_ON = `
 UPDATE sluice_control.ingestion SET ticks_seen_until = $3, missed = missed + $4, superseded = superseded + $5, overlap_skipped = overlap_skipped + $6
 WHERE id = $1 AND ticks_seen_until = $2 AND status = 'active' RETURNING id`;
 
+const GIVES_WAY = `
+SELECT 1 FROM sluice_control.run
+WHERE id = $1 AND trigger = 'scheduled' AND planned_at < $2 AND place IS NULL AND started_at IS NULL`;
+
 /** Does with ticks that were never planned what `missed_runs` says: counts them, and runs the latest. */
 @Injectable()
 export class TickCatchUp {
@@ -89,7 +93,7 @@ export class TickCatchUp {
       this.restMs = FIRST_REST_MS;
       return 'run';
     } catch (error) {
-      if (error instanceof RunActive) return 'overlapped';
+      if (error instanceof RunActive) return (await this.givesWay(error.runId, plannedAt)) ? 'later' : 'overlapped';
       if (error instanceof DeploymentOfAnother) return 'refused';
       if (takenIndex(error) === 'run_of_tick') return 'run';
       if (error instanceof Moved || error instanceof Conflict || error instanceof IngestionNotFound) return 'later';
@@ -102,6 +106,11 @@ export class TickCatchUp {
   private rest(): void {
     this.restsUntil = this.clock.elapsed() + this.restMs;
     this.restMs = Math.min(2 * this.restMs, LONGEST_REST_MS);
+  }
+
+  /** An earlier tick that has not begun: it ends, or becomes a run that is met. */
+  private async givesWay(runId: string, tick: Date): Promise<boolean> {
+    return (await rowsOf(this.dataSource, GIVES_WAY, [runId, tick])).length > 0;
   }
 
   private async moveOn(row: Watched, until: Date, counts: Counts, caughtUp: Date | null): Promise<string[]> {

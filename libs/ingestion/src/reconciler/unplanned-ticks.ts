@@ -6,15 +6,11 @@ import { DataSource } from 'typeorm';
 import { messageOf } from '../faults';
 import { timetableOf } from '../rules';
 import { fireTimes, isDoubtful } from '../rules/fire-times';
+import { SETTLED_MS } from '../runs/ticks-seen';
 import { type ReconcilerStep, untilStopped } from './step';
 import { TickCatchUp, type Watched } from './tick-catch-up';
 import { accountedFor, rangeToRead } from './tick-match';
 
-/**
- * Prefect plans an hour or three runs ahead and plans anew within seconds of any change; its scheduler looks each minute. A tick that has
- * no flow run so long after its time never gets one, ms.
- */
-const SETTLED_MS = 120_000;
 /** Ingestions looked at in one pass. */
 const PER_PASS = 200;
 /** Ticks of one ingestion summed up in one pass: a month of minutes takes some. */

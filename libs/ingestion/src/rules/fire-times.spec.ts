@@ -1,5 +1,5 @@
 import { accountedFor } from '../reconciler/tick-match';
-import { fireTimes, isDoubtful, missedAfter } from './fire-times';
+import { fireTimes, isDoubtful, lastFireTime, missedAfter } from './fire-times';
 
 const NEW_YORK = 'America/New_York';
 const at = (text: string) => new Date(text);
@@ -19,6 +19,28 @@ describe('fire times', () => {
     const timetable = { cron: '* * * * *', timezone: 'UTC' };
     const times = fireTimes(timetable, at('2026-01-01T00:00:00Z'), at('2027-01-01T00:00:00Z'), 2);
     expect(times).toEqual([at('2026-01-01T00:01:00Z'), at('2026-01-01T00:02:00Z')]);
+  });
+});
+
+describe('the last fire time', () => {
+  it.each([
+    ['* * * * *', '2026-03-31T23:59:00Z'],
+    ['0 6 1 1 *', '2026-01-01T06:00:00Z'],
+    ['0 6 1 4 *', null],
+    ['* 9-17 * * 1-5', '2026-03-31T17:59:00Z'],
+  ])('of %s after a new year is %s', (cron, last) => {
+    const [after, until] = [at('2026-01-01T00:00:00Z'), at('2026-03-31T23:59:30Z')];
+    expect(lastFireTime({ cron, timezone: 'UTC' }, after, until)).toEqual(last && at(last));
+  });
+
+  it('is neither the first moment itself nor before it', () => {
+    const sought = (after: string) =>
+      lastFireTime({ cron: '0 * * * *', timezone: 'UTC' }, at(after), at('2026-01-01T06:00:00Z'));
+    expect([sought('2026-01-01T05:00:00Z'), sought('2026-01-01T06:00:00Z'), sought('2026-01-01T07:00:00Z')]).toEqual([
+      at('2026-01-01T06:00:00Z'),
+      null,
+      null,
+    ]);
   });
 });
 

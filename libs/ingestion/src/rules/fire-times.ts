@@ -16,6 +16,15 @@ export function fireTimes({ cron, timezone }: Timetable, after: Date, until: Dat
   return times;
 }
 
+/** The last of them all, however many there are; `null`: there is none. */
+export function lastFireTime(timetable: Timetable, after: Date, until: Date): Date | null {
+  for (let span = HOUR_MS; ; span *= 2) {
+    const from = new Date(Math.max(after.getTime(), until.getTime() - span));
+    const last = fireTimes(timetable, from, until, Infinity).at(-1);
+    if (last !== undefined || from.getTime() === after.getTime()) return last ?? null;
+  }
+}
+
 /**
  * From how late on a tick counts as missed, ms: a tenth of the time to the next one, so that what comes once a day may be later than what
  * comes each minute; at least a minute, since a worker's poll (10 s), Prefect's own mark for late (15 s) and a busy machine are no outage;

@@ -10,8 +10,8 @@ export const DURATION_BOUNDS: readonly number[] = [1, 5, 15, 60, 300, 900, 3_600
 const SAYS_NOTHING = `(ended.status NOT IN ('success', 'partial') AND
   (ended.flow_run_id IS NULL OR ended.errors->0->>'error_type' IN ('OrchestrationUnavailable', 'NeverSent')))`;
 
-/** A run that looks at some of the files does not make the whole fresh; one with files that failed leaves some of it old. */
-const MAKES_FRESH = `(ended.status = 'success'
+/** A run that looks at some of the files does not make the whole fresh; one with files that failed leaves some of it old, and so does one that held files back. */
+const MAKES_FRESH = `(ended.status = 'success' AND coalesce((ended.metrics->>'files_held')::bigint, 0) = 0
   AND coalesce(ended.parameters->>'from', ended.parameters->>'until', ended.parameters->>'path_prefix') IS NULL)`;
 
 export const COUNT_STREAK = `

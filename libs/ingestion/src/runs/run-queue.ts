@@ -6,6 +6,7 @@ import { ADD_TO_TOTALS } from './run-counts';
 import { runError } from './run-moves';
 import type { RunRow } from './run.entity';
 import { storedJson } from '../stored-json';
+import { isUnseen } from './ticks-seen';
 import type { IngestionStatus, RunStatus, ScheduleSpec } from '../types';
 
 /** What is counted on the ingestion when a tick ends without a run. */
@@ -80,6 +81,11 @@ export class RunQueue {
   /** Has a later tick got a run that runs, ran or is about to? */
   async hasLater(runId: string): Promise<boolean> {
     return (await rowsOf(this.dataSource, LATER, [runId])).length > 0;
+  }
+
+  /** Is this later tick one that the reconciler will start, unless Prefect has planned it or one after it? */
+  hasUnseen(runId: string, tick: Date): Promise<boolean> {
+    return isUnseen(this.dataSource, runId, tick);
   }
 
   /** What `overlap_policy` replace ends before this run begins. */

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { isOutage, patiently, rowsOf } from '@sluice/database';
 import { Clock } from '@sluice/kernel';
 import { DataSource } from 'typeorm';
-import { forgetOtherLoads, mirrorFiles } from '../file-mirror';
+import { forgetLoadsBelow, forgetOtherLoads, mirrorFiles } from '../file-mirror';
 import { type Entered, type Entry, enterRun } from './run-entry';
 import { LOAD_ALL, moveRun } from './run-moves';
 import { leaveQueue } from './run-queue';
@@ -180,6 +180,11 @@ export class RunRecorder {
   /** The ledger was built anew: files of the mirror that `runId` did not load are no longer in. */
   forgetFilesNotOf(ingestionId: string, runId: string): Promise<void> {
     return patiently(this.clock, () => forgetOtherLoads(this.dataSource, ingestionId, runId));
+  }
+
+  /** The same by the lowest load id of the ledger, for whoever finds it: a rebuild gives all files new ones. Resolves with how many are dropped. */
+  forgetFilesBelow(ingestionId: string, lowest: string): Promise<number> {
+    return patiently(this.clock, () => forgetLoadsBelow(this.dataSource, ingestionId, lowest));
   }
 
   /** `null` before the first file. */

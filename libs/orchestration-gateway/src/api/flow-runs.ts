@@ -14,11 +14,11 @@ const MAX_LINES = 200;
 const PLANNED_TAG = 'auto-scheduled';
 
 /** What the scheduler made of a deployment's timetable from `from` to `until`, both included. */
-export function dueTicks(deploymentId: string, from: Date, until: Date) {
+export function dueTicks(deploymentId: string, from: Date, until: Date | null) {
   return {
     deployment_id: { any_: [deploymentId] },
     tags: { all_: [PLANNED_TAG] },
-    expected_start_time: { after_: from.toISOString(), before_: until.toISOString() },
+    expected_start_time: { after_: from.toISOString(), ...(until && { before_: until.toISOString() }) },
   };
 }
 
