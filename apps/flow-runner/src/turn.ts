@@ -120,7 +120,7 @@ export class RunTurn {
   private async step(waiter: Waiter, turn: Turn): Promise<Taken | null | typeof UNKNOWN> {
     const { runId } = waiter;
     if (turn.planned_at && isStopped(turn)) return this.leave(runId, 'cancelled', null, 'paused');
-    const holder = turn.ahead === null ? await this.holder(waiter.ingestionId) : null;
+    const holder = turn.ahead === null ? await this.holder(waiter) : null;
     if (holder === UNKNOWN) return UNKNOWN;
     const ahead = turn.ahead ?? (holder === runId ? null : holder);
     if (ahead === null) return (await this.queue.takeNext(runId)) ? LOAD : null;
@@ -128,8 +128,10 @@ export class RunTurn {
     return this.overlap(waiter, turn, ahead);
   }
 
-  private holder(ingestionId: string): Promise<string | null | typeof UNKNOWN> {
-    return this.orchestrator.busyWith(ingestionId).catch(() => UNKNOWN);
+  /** Between two attempts a run has no lease: then its heart says that it is under way. */
+  private async holder({ runId, ingestionId }: Waiter): Promise<string | null | typeof UNKNOWN> {
+    const holder = await this.orchestrator.busyWith(ingestionId).catch((): typeof UNKNOWN => UNKNOWN);
+    return holder ?? this.queue.livingBeside(runId);
   }
 
   /** Then our own rows count: with no other active run it begins, and says itself that the destination is away. */

@@ -4,6 +4,7 @@ import { DataSource } from 'typeorm';
 import { takenIndex } from '../faults';
 import { ADD_TO_TOTALS } from './run-counts';
 import { runError } from './run-moves';
+import { ALIVE_SECONDS } from './run-settlement';
 import type { RunRow } from './run.entity';
 import { storedJson } from '../stored-json';
 import type { IngestionStatus, RunStatus, ScheduleSpec } from '../types';
@@ -95,6 +96,11 @@ export class RunQueue {
   /** Is another run of its ingestion active? */
   async hasOther(runId: string): Promise<boolean> {
     return (await rowsOf(this.dataSource, OTHER, [runId])).length > 0;
+  }
+
+  /** The run of its ingestion that runs, if one's process was heard of lately: it may be without a lease for a while. */
+  async livingBeside(runId: string): Promise<string | null> {
+    return (await rowsOf<{ id: string }>(this.dataSource, LIVING, [runId, ALIVE_SECONDS]))[0]?.id ?? null;
   }
 
   isActive(runId: string): Promise<boolean> {
@@ -190,6 +196,11 @@ ORDER BY o.planned_at DESC LIMIT 1`;
 const OTHER = `
 SELECT 1 FROM sluice_control.run mine JOIN sluice_control.run o USING (ingestion_id)
 WHERE mine.id = $1 AND o.id <> mine.id AND o.status IN ('queued', 'running') LIMIT 1`;
+
+const LIVING = `
+SELECT o.id FROM sluice_control.run mine JOIN sluice_control.run o USING (ingestion_id)
+WHERE mine.id = $1 AND o.id <> mine.id AND o.status = 'running' AND o.heartbeat_at > now() - make_interval(secs => $2)
+ORDER BY o.heartbeat_at DESC LIMIT 1`;
 
 const REPLACEABLE = `
 SELECT o.id, o.flow_run_id FROM sluice_control.run mine JOIN sluice_control.run o USING (ingestion_id)
