@@ -131,9 +131,17 @@ export class FlowRunExecution {
       },
     });
     if (outcome === null) return EXIT.reported;
+    if (outcome === 'held') return this.overtaken(run.id);
     await session.leaveMarkdown(`run-${run.id}`, markdownOf(order, flowRun, outcome));
     session.log(outcome.status === 'failed' ? 'error' : 'info', outcome.summary);
     return this.finish(outcome.status, outcome.summary);
+  }
+
+  /** Another run was faster to the lease. */
+  private async overtaken(runId: string): Promise<ExitCode> {
+    await this.pulse.end();
+    const taken = await this.turn.waitOn(runId);
+    return taken.kind === 'over' ? this.finish(taken.outcome, taken.why) : EXIT.reported;
   }
 
   private async finish(outcome: RunOutcome['status'], message: string): Promise<ExitCode> {

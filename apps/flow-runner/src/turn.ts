@@ -164,9 +164,13 @@ export class RunTurn {
   }
 
   /** What waits for nothing but its turn is given back; a tick that would have been left out still is. */
-  private async giveBack({ runId }: Waiter, turn: Turn): Promise<Taken> {
+  private giveBack({ runId }: Waiter, turn: Turn): Promise<Taken> {
     const skips = (turn.schedule?.overlap_policy ?? 'skip') === 'skip';
-    if (turn.place === null && skips) return this.skip(runId);
+    return turn.place === null && skips ? this.skip(runId) : this.waitOn(runId);
+  }
+
+  /** In its place in the queue, until Prefect starts another process for it. */
+  async waitOn(runId: string): Promise<Taken> {
     await this.queue.rest(runId);
     if (await this.session.giveBack(GIVEN_BACK_SECONDS, 'Waits for the active run of this ingestion.'))
       return { kind: 'given-back' };
