@@ -55,7 +55,7 @@ async function process(id: string, flowRunId: string, changed: Partial<FlowRunSe
     const entry = { ingestionId: id, flowRunId, runId: null, scheduled: true, plannedAt: flowRun.expectedStartAt };
     const { id: runId } = await plane.recorder.enter(entry);
     const orchestrator = { busyWith } as unknown as BatchOrchestrator;
-    const turn = new RunTurn(session, new RunQueue(plane.dataSource), orchestrator, clock);
+    const turn = new RunTurn(session, new RunQueue(plane.dataSource, clock), orchestrator, clock);
     const taken = await turn.take({ runId, ingestionId: id, flowRun, signal });
     if (taken.kind === 'load') holder = runId;
     if (taken.kind === 'over') await session.finish(taken.outcome, taken.why);
