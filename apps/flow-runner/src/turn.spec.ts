@@ -223,6 +223,16 @@ describe('ticks that meet a run', () => {
     expect(await countersOf(id)).toEqual({ missed: 0, superseded: 0, overlap_skipped: 0 });
   });
 
+  it('and wait end as crashed when they were given up for lost', async () => {
+    const id = await minutely({ overlap_policy: 'queue_one' });
+    await active(id);
+    const tick = lateTicks(id, 1)[0]!;
+    const taken = process(id, tick);
+    const crash = `UPDATE sluice_control.run SET status = 'crashed', ended_at = now() WHERE flow_run_id = $1 AND place = 'waiting' RETURNING id`;
+    await until(async () => (await plane.sql(crash, [tick])).length > 0);
+    expect(await taken).toMatchObject({ kind: 'over', outcome: 'crashed' });
+  });
+
   it.each([
     ['deleted', (id: string) => plane.ingestions.deleteIngestion(id), /deleted/],
     ['paused', (id: string) => plane.ingestions.pauseIngestion(id), /^paused$/],

@@ -202,7 +202,8 @@ export class RunTurn {
 function ended(turn: Turn | null): Taken {
   if (turn === null) return over('cancelled', 'The ingestion was deleted while the run waited; nothing was loaded.');
   if (turn.status === 'running') return LOAD;
-  return over('cancelled', turn.because ?? `The run was ended (${turn.status}) before it began; nothing was loaded.`);
+  const told = turn.status === 'crashed' ? 'crashed' : 'cancelled';
+  return over(told, turn.because ?? `The run was ended (${turn.status}) before it began; nothing was loaded.`);
 }
 
 /** The timetable stands still; what was started by hand runs nevertheless. */
