@@ -52,7 +52,8 @@ async function run(orchestrator: BatchOrchestrator, recorder: RunRecorder, go: G
     report: { log: () => undefined, progress: () => undefined },
   };
   const outcome = await orchestrator.runIngestion(request);
-  return { kind: 'ended', outcome: outcome === null ? null : { status: outcome.status, summary: outcome.summary } };
+  const ended = outcome === null || outcome === 'held' ? null : { status: outcome.status, summary: outcome.summary };
+  return { kind: 'ended', outcome: ended };
 }
 
 /** Resolves once it is on its way: a process that exits earlier takes it along. */

@@ -71,6 +71,16 @@ describeWithPrefect('a flow run that waits for its turn, in Prefect', () => {
     expect(await gateway.cancelFlowRun(kept.id)).toBe('cancelling');
   }, 60_000);
 
+  it('is given back though it runs already, and may run again', async () => {
+    const { ticks } = await claimedTicks(1);
+    const own = prefect.session(ticks[0]!.id);
+    expect(await own.proposeRunning()).toBe(true);
+    expect(await own.giveBack(0, 'Waits.')).toBe(true);
+    expect((await read(ticks[0]!.id)).json).toMatchObject({ state: { name: 'AwaitingConcurrencySlot' } });
+    expect(await own.proposeRunning()).toBe(true);
+    await own.close();
+  }, 60_000);
+
   it('is not given back once it is being cancelled', async () => {
     const { ticks } = await claimedTicks(1);
     await gateway.cancelFlowRun(ticks[0]!.id);

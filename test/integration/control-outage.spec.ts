@@ -3,7 +3,7 @@ import { DatabaseError } from 'pg';
 import { DataSource, QueryFailedError } from 'typeorm';
 import type { BatchOrchestrator } from '@sluice/batch-orchestrator';
 import { controlDatabase } from '@sluice/database';
-import { type FileRecord, RunRecorder, type RunStatus } from '@sluice/ingestion';
+import { type FileRecord, RunQueue, RunRecorder, type RunStatus } from '@sluice/ingestion';
 import { SystemClock } from '@sluice/kernel';
 import { CuttableWay } from '../support/cuttable';
 import { dataPlane, type Plane } from '../support/data-plane';
@@ -168,6 +168,59 @@ describe('a control database that is away for a moment', () => {
     setTimeout(() => way.mend(), 1_000);
     expect(await recorder.findOrder(order.id)).toMatchObject({ id: order.id });
   }, 60_000);
+});
+
+describe('a run that waits for its turn while the control database is away for a moment', () => {
+  const calls: Record<string, (queue: RunQueue, runId: string) => Promise<unknown>> = {
+    look: (queue, runId) => queue.look(runId),
+    takeNext: (queue, runId) => queue.takeNext(runId),
+    takeWaiting: (queue, runId) => queue.takeWaiting(runId),
+    rest: (queue, runId) => queue.rest(runId),
+    leave: (queue, runId) => queue.leave(runId, 'cancelled', 'missed', 'missed'),
+    supersedeOlder: (queue, runId) => queue.supersedeOlder(runId),
+    hasLater: (queue, runId) => queue.hasLater(runId),
+    replaceable: (queue, runId) => queue.replaceable(runId),
+    replaced: (queue, runId) => queue.replaced(runId),
+    hasOther: (queue, runId) => queue.hasOther(runId),
+    livingBeside: (queue, runId) => queue.livingBeside(runId),
+    isActive: (queue, runId) => queue.isActive(runId),
+  };
+  const queued = async () => {
+    const { id: ingestionId } = await plane.order();
+    const entry = { ingestionId, flowRunId: randomUUID(), runId: null, scheduled: true, plannedAt: new Date() };
+    return (await plane.recorder.enter(entry)).id;
+  };
+  /** The first statement's answer is lost, before or after it has done its work. */
+  const cut = (when: 'before' | 'after'): DataSource => {
+    let whole = false;
+    const query = async (sql: string, values: unknown[]): Promise<unknown> => {
+      if (whole) return dataSource.query(sql, values);
+      whole = true;
+      if (when === 'after') await dataSource.query(sql, values);
+      throw new Error('Connection terminated unexpectedly');
+    };
+    return { query } as unknown as DataSource;
+  };
+
+  it.each(Object.entries(calls))('is answered as ever: %s', async (_, call) => {
+    const clock = new SystemClock();
+    const asEver = await call(new RunQueue(dataSource, clock), await queued());
+    for (const when of ['before', 'after'] as const) {
+      const answer = await call(new RunQueue(cut(when), clock), await queued());
+      if (typeof answer === 'object' && answer !== null && !Array.isArray(answer))
+        expect(answer).toMatchObject({ status: 'queued' });
+      else expect(answer).toEqual(asEver);
+    }
+  });
+
+  it('counts its end once', async () => {
+    const runId = await queued();
+    expect(await calls['leave']!(new RunQueue(cut('after'), new SystemClock()), runId)).toBe(true);
+    const counted = await plane.control(
+      `SELECT i.missed::int FROM sluice_control.ingestion i JOIN sluice_control.run r ON r.ingestion_id = i.id WHERE r.id = '${runId}'`,
+    );
+    expect(counted).toEqual([{ missed: 1 }]);
+  });
 });
 
 describe('a run that was given up for lost while its process was cut off', () => {

@@ -152,6 +152,19 @@ describe('the lease', () => {
     await loadedOnce();
   });
 
+  it.each(['queue_one', 'replace'] as const)(
+    'that another run has leaves one that waits queued (%s)',
+    async (policy) => {
+      const order = { ...(await plane.order()), overlap_policy: policy };
+      const held = await acquired(order.id);
+      expect(await plane.attempt(order)).toBe('held');
+      expect(await plane.control(`SELECT status FROM sluice_control.run WHERE ingestion_id = '${order.id}'`)).toEqual([
+        { status: 'queued' },
+      ]);
+      await held.close();
+    },
+  );
+
   it('is free at once when its holder has died', async () => {
     const order = await plane.order();
     const held = await destination(3600).acquire(order.id, randomUUID());

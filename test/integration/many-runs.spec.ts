@@ -38,7 +38,7 @@ describe('of an ingestion with 20,000 runs', () => {
       'SELECT id FROM sluice_control.run ORDER BY planned_at DESC LIMIT 1',
     );
     const { plans, dataSource } = explaining();
-    await new RunQueue(dataSource).hasLater(last!.id);
+    await new RunQueue(dataSource, new SystemClock()).hasLater(last!.id);
     expect(plans).toEqual([expect.stringContaining('run_by_tick')]);
     expect(plans[0]).not.toContain('Seq Scan');
   });

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { RunQueue } from '@sluice/ingestion';
-import { Conflict, RunActive } from '@sluice/kernel';
+import { Conflict, RunActive, SystemClock } from '@sluice/kernel';
 import { anIngestion, DAILY, refusalOf, startControlPlane, type ControlPlane } from '../support/control-plane';
 import { plannedRun } from '../support/fake-prefect/flow-runs';
 
@@ -8,7 +8,7 @@ let plane: ControlPlane;
 let turns: RunQueue;
 beforeAll(async () => {
   plane = await startControlPlane();
-  turns = new RunQueue(plane.dataSource);
+  turns = new RunQueue(plane.dataSource, new SystemClock());
 });
 afterEach(() => plane.fake.behave());
 afterAll(() => plane.close());

@@ -1,3 +1,7 @@
+import { DataSource } from 'typeorm';
+import { controlDatabase } from '@sluice/database';
+import { type FileRecord, type RunParameters, RunRecorder } from '@sluice/ingestion';
+import { SystemClock } from '@sluice/kernel';
 import { dataPlane, type Plane } from '../support/data-plane';
 
 const ROWS = 300_000;
@@ -47,5 +51,51 @@ describe('what may pass is tried again within the run', () => {
     const lines: string[] = [];
     expect((await plane.run(order, { log: (line) => lines.push(line) })).status).toBe('failed');
     expect(lines.join('\n')).not.toContain('Attempt');
+  });
+});
+
+describe('a file that is tried again by hand', () => {
+  let patient: Plane;
+  let dataSource: DataSource;
+  beforeAll(async () => {
+    patient = await dataPlane({
+      ...{ SLUICE_RUN_ATTEMPTS: '4', SLUICE_RUN_RETRY_MS: '50' },
+      ...{ SLUICE_BATCH_FILES: '1', SLUICE_FILE_RETRY_SECONDS: '3600' },
+    });
+    dataSource = await new DataSource(controlDatabase(patient.controlUrl)).initialize();
+  });
+  afterAll(async () => {
+    await dataSource.destroy();
+    await patient.close();
+  });
+
+  /** Breaks the connections when the first file's failure has been recorded. */
+  class Cutting extends RunRecorder {
+    cuts = 0;
+
+    override async mirrorFiles(ingestionId: string, runId: string, files: readonly FileRecord[]): Promise<void> {
+      await super.mirrorFiles(ingestionId, runId, files);
+      if (this.cuts > 0) return;
+      this.cuts += 1;
+      await patient.rows(
+        `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'sluice %'`,
+      );
+    }
+  }
+
+  it('fails once in a run, however many attempts that takes', async () => {
+    await patient.write('a.csv', 'id\n1\n');
+    const order = await patient.order();
+    await patient.run(order);
+    await patient.write('b.csv', 'id\nx\n');
+    await patient.run(order);
+    await patient.write('c.csv', 'id\n3\n');
+    const recorder = new Cutting(dataSource, new SystemClock());
+    const parameters: RunParameters = { kind: 'retry', paths: ['b.csv'] };
+    const outcome = await patient.run(order, { parameters, orchestrator: patient.orchestratorWith({ recorder }) });
+    expect([recorder.cuts, outcome.metrics]).toMatchObject([1, { files_failed: 1, files_processed: 1 }]);
+    expect(await patient.rows('SELECT path, attempts FROM sluice.failed_file')).toEqual([
+      { path: 'b.csv', attempts: 2 },
+    ]);
   });
 });

@@ -53,6 +53,8 @@ export interface Plane {
   order(overrides?: OrderOverrides): Promise<RunningOrder>;
   /** One run, as a flow run would make it. */
   run(order: RunningOrder, options?: RunOptions): Promise<RunOutcome>;
+  /** The same, whatever comes of it. */
+  attempt(order: RunningOrder, options?: RunOptions): ReturnType<BatchOrchestrator['runIngestion']>;
   rows<T extends QueryResultRow>(sql: string): Promise<T[]>;
   /** Rows of the control database. */
   control<T extends QueryResultRow>(sql: string): Promise<T[]>;
@@ -113,7 +115,8 @@ export async function dataPlane(env: Record<string, string> = {}): Promise<Plane
       await writeFile(join(folder, path), content);
     },
     order: (overrides = {}) => insertOrder(dataSource, recorder, folder, overrides),
-    run: (order, options = {}) => runOnce(recorder, order, { orchestrator, ...options }),
+    run: async (order, options = {}) => ended(await runOnce(recorder, order, { orchestrator, ...options })),
+    attempt: (order, options = {}) => runOnce(recorder, order, { orchestrator, ...options }),
     orchestratorWith,
     clean: async () => {
       await client.query('DROP SCHEMA IF EXISTS sluice CASCADE; DROP SCHEMA public CASCADE; CREATE SCHEMA public');
@@ -181,7 +184,7 @@ async function runOnce(
   recorder: RunRecorder,
   order: RunningOrder,
   options: RunOptions & { orchestrator: BatchOrchestrator },
-): Promise<RunOutcome> {
+): ReturnType<BatchOrchestrator['runIngestion']> {
   const { orchestrator, signal = new AbortController().signal, parameters = ALL_NEW, log } = options;
   const entered = await recorder.enter({
     ingestionId: order.id,
@@ -191,7 +194,11 @@ async function runOnce(
   });
   const report = { log: (_: string, line: string) => log?.(line), progress: () => undefined };
   const request = { order, runId: entered.id, parameters, executor: randomUUID(), signal, report };
-  const outcome = await orchestrator.runIngestion(request);
+  return orchestrator.runIngestion(request);
+}
+
+function ended(outcome: Awaited<ReturnType<BatchOrchestrator['runIngestion']>>): RunOutcome {
   if (outcome === null) throw new Error('the run belongs to another process');
+  if (outcome === 'held') throw new Error('the run waits for its turn');
   return outcome;
 }

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { BatchOrchestrator, type RunOutcome, RunStopped } from '@sluice/batch-orchestrator';
 import { type Entered, RunPulse, RunRecorder, type RunningOrder, RunQueue, type StopOrder } from '@sluice/ingestion';
+import { OrchestrationUnavailable } from '@sluice/kernel';
 import { type FlowRun, FlowRunSession } from '@sluice/orchestration-gateway';
 import { EXIT, type ExitCode } from './exit-codes';
 import { markdownOf } from './report';
@@ -69,9 +70,13 @@ export class FlowRunExecution {
       ofItsRun: flowRun.isOfItsRun,
     });
     if (run.taken) return this.finish('cancelled', `Run ${run.id} is executed by another flow run.`);
+    return this.entered(order, run, flowRun).catch((error: unknown) => this.unheard(run.id, flowRun, error));
+  }
+
+  private async entered(order: RunningOrder, run: Entered, flowRun: FlowRun): Promise<ExitCode> {
     if (run.status !== 'queued' && run.status !== 'running')
       return this.finish('cancelled', `Run ${run.id} was ended (${run.status}) before it began; nothing was loaded.`);
-    const taken = await this.takeTurn(ingestionId, run, flowRun);
+    const taken = await this.takeTurn(order.id, run, flowRun);
     if (taken.kind === 'over') return this.finish(taken.outcome, taken.why);
     if (taken.kind === 'given-back') return EXIT.reported;
     this.pulse.begin({ id: run.id, flowRunId: flowRun.id, executor: this.executor }, (order) => this.stop(order));
@@ -103,17 +108,29 @@ export class FlowRunExecution {
   /** Prefect did not accept RUNNING: nothing is loaded. */
   private async refused(runId: string): Promise<ExitCode> {
     const flowRun = await this.session.readPatiently();
-    if (flowRun?.phase === 'crashed') return this.givenUp(runId, flowRun);
+    if (flowRun?.phase === 'crashed') {
+      await this.givenUp(runId, flowRun);
+      return EXIT.reported;
+    }
     await this.recorder.dismiss(runId, 'cancelled', []);
     return flowRun?.phase === 'cancelling'
       ? this.finish('cancelled', 'Cancelled before it began; nothing was loaded.')
       : EXIT.reported;
   }
 
-  /** The worker took this process for dead before it began. What was promised to a person is then done by another flow run. */
-  private async givenUp(runId: string, flowRun: FlowRun): Promise<ExitCode> {
+  /** This process does not begin, or the worker took it for dead before. What was promised to a person is then done by another flow run. */
+  private async givenUp(runId: string, flowRun: FlowRun): Promise<void> {
     await this.pulse.end();
     await this.recorder.handBack(runId, flowRun.id);
+  }
+
+  /** Prefect is away for longer than we wait: how a run has ended it then hears from the reconciler, and no worker is to call it crashed. */
+  private async unheard(runId: string, flowRun: FlowRun, error: unknown): Promise<ExitCode> {
+    if (!(error instanceof OrchestrationUnavailable)) throw error;
+    await this.givenUp(runId, flowRun);
+    const status = (await this.recorder.stateOf(runId))?.status ?? null;
+    if (status === null || status === 'queued' || status === 'running') throw error;
+    process.stderr.write(`Run ${runId} has ended (${status}), which Prefect is told later: ${error.message}\n`);
     return EXIT.reported;
   }
 
@@ -132,9 +149,17 @@ export class FlowRunExecution {
       },
     });
     if (outcome === null) return EXIT.reported;
+    if (outcome === 'held') return this.overtaken(run.id);
     await session.leaveMarkdown(`run-${run.id}`, markdownOf(order, flowRun, outcome));
     session.log(outcome.status === 'failed' ? 'error' : 'info', outcome.summary);
     return this.finish(outcome.status, outcome.summary);
+  }
+
+  /** Another run was faster to the lease. */
+  private async overtaken(runId: string): Promise<ExitCode> {
+    await this.pulse.end();
+    const taken = await this.turn.waitOn(runId);
+    return taken.kind === 'over' ? this.finish(taken.outcome, taken.why) : EXIT.reported;
   }
 
   private async finish(outcome: RunOutcome['status'], message: string): Promise<ExitCode> {

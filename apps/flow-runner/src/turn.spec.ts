@@ -55,7 +55,7 @@ async function process(id: string, flowRunId: string, changed: Partial<FlowRunSe
     const entry = { ingestionId: id, flowRunId, runId: null, scheduled: true, plannedAt: flowRun.expectedStartAt };
     const { id: runId } = await plane.recorder.enter(entry);
     const orchestrator = { busyWith } as unknown as BatchOrchestrator;
-    const turn = new RunTurn(session, new RunQueue(plane.dataSource), orchestrator, clock);
+    const turn = new RunTurn(session, new RunQueue(plane.dataSource, clock), orchestrator, clock);
     const taken = await turn.take({ runId, ingestionId: id, flowRun, signal });
     if (taken.kind === 'load') holder = runId;
     if (taken.kind === 'over') await session.finish(taken.outcome, taken.why);
@@ -218,6 +218,8 @@ describe('ticks that meet a run', () => {
     await plane.recorder.start(run_id, randomUUID());
     return (holder = run_id);
   };
+  const ended = (runId: string) =>
+    plane.sql(`UPDATE sluice_control.run SET status = 'success', ended_at = now() WHERE id = $1`, [runId]);
 
   it('that has ended but not yet let go of the lease wait for it, and are not skipped', async () => {
     const id = await minutely({ overlap_policy: 'skip' });
@@ -226,6 +228,16 @@ describe('ticks that meet a run', () => {
     const taken = process(id, lateTicks(id, 1)[0]!);
     setTimeout(() => (holder = null), 700);
     expect(await taken).toEqual({ kind: 'load' });
+  });
+
+  it.each([
+    ['skip', { kind: 'over', outcome: 'skipped' }],
+    ['queue_one', { kind: 'given-back' }],
+  ])('that is between two attempts, without a lease, do not overtake it (%s)', async (overlap_policy, expected) => {
+    const id = await minutely({ overlap_policy });
+    await active(id);
+    holder = null;
+    expect(await process(id, lateTicks(id, 1)[0]!)).toMatchObject(expected);
   });
 
   it('ask again when the destination cannot say who has the lease', async () => {
@@ -239,7 +251,7 @@ describe('ticks that meet a run', () => {
         0,
     );
     expect(unasked).toBe(0);
-    await plane.sql(`UPDATE sluice_control.run SET status = 'success', ended_at = now() WHERE id = $1`, [runId]);
+    await ended(runId);
     holder = null;
     expect(await taken).toEqual({ kind: 'load' });
   });
@@ -257,7 +269,7 @@ describe('ticks that meet a run', () => {
 
   it('are not taken for dead under replace while Prefect is long in answering', async () => {
     const id = await minutely({ overlap_policy: 'replace' });
-    await active(id);
+    const runId = await active(id);
     const tick = lateTicks(id, 1)[0]!;
     const heartbeat = async () =>
       (await plane.sql(`SELECT heartbeat_at::text AS at FROM sluice_control.run WHERE flow_run_id = $1`, [tick]))[0]
@@ -271,20 +283,22 @@ describe('ticks that meet a run', () => {
     await until(() => Promise.resolve(asked));
     const before = await heartbeat();
     await until(async () => (await heartbeat()) !== before);
+    await ended(runId);
     [holder, answered] = [null, true];
     expect(await taken).toEqual({ kind: 'load' });
   });
 
   it('whose process is gone without a lease load at once', async () => {
     const id = await minutely({ overlap_policy: 'skip' });
-    await active(id);
+    const runId = await active(id);
     holder = null;
+    await plane.sql(`UPDATE sluice_control.run SET heartbeat_at = now() - interval '21 s' WHERE id = $1`, [runId]);
     expect(await process(id, lateTicks(id, 1)[0]!)).toEqual({ kind: 'load' });
   });
 
   it('wait under queue_one, are given back to Prefect, and load when another process takes them up', async () => {
     const id = await minutely({ overlap_policy: 'queue_one' });
-    await active(id);
+    const runId = await active(id);
     const [tick] = lateTicks(id, 1);
     expect(await process(id, tick!)).toEqual({ kind: 'given-back' });
     expect(stateOf(tick!)).toMatchObject({ type: 'SCHEDULED', name: 'AwaitingConcurrencySlot' });
@@ -293,9 +307,20 @@ describe('ticks that meet a run', () => {
       tick,
     ]);
     expect(row).toEqual({ status: 'queued', place: 'waiting', heartbeat_at: null });
+    await ended(runId);
     holder = null;
     expect(await process(id, tick!)).toEqual({ kind: 'load' });
     expect(await countersOf(id)).toEqual({ missed: 0, superseded: 0, overlap_skipped: 0 });
+  });
+
+  it('and wait end as crashed when they were given up for lost', async () => {
+    const id = await minutely({ overlap_policy: 'queue_one' });
+    await active(id);
+    const tick = lateTicks(id, 1)[0]!;
+    const taken = process(id, tick);
+    const crash = `UPDATE sluice_control.run SET status = 'crashed', ended_at = now() WHERE flow_run_id = $1 AND place = 'waiting' RETURNING id`;
+    await until(async () => (await plane.sql(crash, [tick])).length > 0);
+    expect(await taken).toMatchObject({ kind: 'over', outcome: 'crashed' });
   });
 
   it.each([

@@ -138,7 +138,7 @@ export class RunTurn {
     const { runId } = waiter;
     const stopped = turn.planned_at && stoppedBecause(turn.ingestion_status, turn.schedule);
     if (stopped) return this.leave(runId, 'cancelled', null, stopped);
-    const holder = turn.ahead === null ? await this.holder(waiter.ingestionId) : null;
+    const holder = turn.ahead === null ? await this.holder(waiter) : null;
     if (holder === UNKNOWN) return UNKNOWN;
     const ahead = turn.ahead ?? (holder === runId ? null : holder);
     if (ahead === null) return (await this.queue.takeNext(runId)) ? LOAD : null;
@@ -146,8 +146,10 @@ export class RunTurn {
     return this.overlap(waiter, turn, ahead);
   }
 
-  private holder(ingestionId: string): Promise<string | null | typeof UNKNOWN> {
-    return this.orchestrator.busyWith(ingestionId).catch(() => UNKNOWN);
+  /** Between two attempts a run has no lease: then its heart says that it is under way. */
+  private async holder({ runId, ingestionId }: Waiter): Promise<string | null | typeof UNKNOWN> {
+    const holder = await this.orchestrator.busyWith(ingestionId).catch((): typeof UNKNOWN => UNKNOWN);
+    return holder ?? this.queue.livingBeside(runId);
   }
 
   /** Then our own rows count: with no other active run it begins, and says itself that the destination is away. */
@@ -180,9 +182,13 @@ export class RunTurn {
   }
 
   /** What waits for nothing but its turn is given back; a tick that would have been left out still is. */
-  private async giveBack({ runId }: Waiter, turn: Turn): Promise<Taken> {
+  private giveBack({ runId }: Waiter, turn: Turn): Promise<Taken> {
     const skips = (turn.schedule?.overlap_policy ?? 'skip') === 'skip';
-    if (turn.place === null && skips) return this.skip(runId);
+    return turn.place === null && skips ? this.skip(runId) : this.waitOn(runId);
+  }
+
+  /** In its place in the queue, until Prefect starts another process for it. */
+  async waitOn(runId: string): Promise<Taken> {
     await this.queue.rest(runId);
     if (await this.session.giveBack(GIVEN_BACK_SECONDS, 'Waits for the active run of this ingestion.'))
       return { kind: 'given-back' };
@@ -214,7 +220,8 @@ export class RunTurn {
 function ended(turn: Turn | null): Taken {
   if (turn === null) return over('cancelled', 'The ingestion was deleted while the run waited; nothing was loaded.');
   if (turn.status === 'running') return LOAD;
-  return over('cancelled', turn.because ?? `The run was ended (${turn.status}) before it began; nothing was loaded.`);
+  const told = turn.status === 'crashed' ? 'crashed' : 'cancelled';
+  return over(told, turn.because ?? `The run was ended (${turn.status}) before it began; nothing was loaded.`);
 }
 
 /** Why a tick of such an ingestion ends without loading; `null`: it loads. What was started by hand runs nevertheless. */

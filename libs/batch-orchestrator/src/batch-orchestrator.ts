@@ -45,9 +45,10 @@ export class BatchOrchestrator {
 
   /**
    * Never raises for what can happen to a run: the outcome says it. `null`: the run belongs to another process by now, which will report
-   * its end. Raises only when the control database cannot be written.
+   * its end. `held`: another run has the lease, and this one, which is not to be skipped (`overlap_policy`), is queued still.
+   * Raises only when the control database cannot be written.
    */
-  async runIngestion(request: RunRequest): Promise<RunOutcome | null> {
+  async runIngestion(request: RunRequest): Promise<RunOutcome | 'held' | null> {
     const tally = new Tally();
     const beginning = this.begin(request, false);
     // Loading its 60 MB goes by while the destination lets us in; a process that is turned away ends, and it with it.
@@ -186,9 +187,11 @@ export class BatchOrchestrator {
   }
 
   /** The lease may be held for this very run: then the flow run was started twice, and the other process executes it. */
-  private async skip(request: RunRequest, tally: Tally): Promise<RunOutcome | null> {
-    if ((await this.destination.holder(request.order.id)) === request.runId) return null;
-    const mine = await this.recorder.dismiss(request.runId, 'skipped', []);
+  private async skip(request: RunRequest, tally: Tally): Promise<RunOutcome | 'held' | null> {
+    const { order, runId } = request;
+    if ((await this.destination.holder(order.id)) === runId) return null;
+    if (order.overlap_policy !== 'skip' && (await this.recorder.stateOf(runId))?.status === 'queued') return 'held';
+    const mine = await this.recorder.dismiss(runId, 'skipped', []);
     const summary = 'Another run of this ingestion is active; this one did nothing.';
     return mine ? outcome('skipped', summary, tally) : this.notMine(request, tally);
   }

@@ -3,6 +3,7 @@ import {
   BadFile,
   type Batch,
   DestinationError,
+  type HoldBack,
   type ListingCounts,
   type LoadedFile,
   RowRefused,
@@ -84,14 +85,20 @@ export class IngestionRun {
     const listing = files.list(signal);
     // What a table becomes must not depend on what a run was asked to look at.
     const wanted = order.destination.write_mode === 'overwrite' ? listing : selected(listing, parameters);
-    const holdBack = holdBackOf(order, parameters);
-    const held = this.rebuilds ? ({ ...holdBack, retry: 'all' } as const) : holdBack;
-    const counts = await session.stage(wanted, held, order.source.options.verify);
+    const counts = await session.stage(wanted, this.holdBack(), order.source.options.verify);
+    tally.madeDue = true;
     tally.metrics.files_discovered = counts.listed;
     tally.metrics.files_held = counts.held;
     this.counts = counts;
     this.tellDiscovered(counts);
     return counts;
+  }
+
+  /** What is built anew is built from all files in each attempt. */
+  private holdBack(): HoldBack {
+    const holdBack = holdBackOf(this.request.order, this.request.parameters);
+    if (this.rebuilds) return { ...holdBack, retry: 'all' };
+    return this.parts.tally.madeDue ? { ...holdBack, retry: null } : holdBack;
   }
 
   private tellDiscovered({ listed, fresh, freshBytes, held }: ListingCounts): void {

@@ -19,6 +19,8 @@ export class Tally {
   readonly metrics: RunMetrics = { ...NO_METRICS };
   readonly errors: RunError[] = [];
   readonly files: FileRecord[] = [];
+  /** The failed files it is to try again are due. Which then fail once more wait, whatever attempts follow. */
+  madeDue = false;
   private readonly startedAt = performance.now();
 
   /** What another process had loaded of this run before it was gone. */

@@ -1,9 +1,11 @@
 import { Injectable } from '@nestjs/common';
-import { rowsOf, type SqlRunner } from '@sluice/database';
+import { patiently, rowsOf, type SqlRunner } from '@sluice/database';
+import { Clock } from '@sluice/kernel';
 import { DataSource } from 'typeorm';
 import { takenIndex } from '../faults';
 import { ADD_TO_TOTALS } from './run-counts';
 import { runError } from './run-moves';
+import { ALIVE_SECONDS } from './run-settlement';
 import type { RunRow } from './run.entity';
 import { storedJson } from '../stored-json';
 import { isUnseen } from './ticks-seen';
@@ -31,29 +33,33 @@ export interface Turn {
 /**
  * Whose turn it is. A queued run is undecided until it has a place: `next` may try the lease, `waiting` comes after. The unique indexes
  * `run_next` and `run_waiting` see to it that there is one of each at most, whoever asks at once; the lease alone decides who loads.
+ * Every call waits through an outage of the control database of up to a minute, and may be repeated.
  */
 @Injectable()
 export class RunQueue {
-  constructor(private readonly dataSource: DataSource) {}
+  constructor(
+    private readonly dataSource: DataSource,
+    private readonly clock: Clock,
+  ) {}
 
   /** Also the heartbeat of a queued run. `null`: it is gone with its ingestion. */
   async look(runId: string): Promise<Turn | null> {
-    return (await rowsOf<Turn>(this.dataSource, LOOK, [runId]))[0] ?? null;
+    return (await this.rows<Turn>(LOOK, [runId]))[0] ?? null;
   }
 
   /** False: it has ended, or another one is next. */
   takeNext(runId: string): Promise<boolean> {
-    return takePlace(this.dataSource, runId, 'next');
+    return patiently(this.clock, () => takePlace(this.dataSource, runId, 'next'));
   }
 
   /** False: it has ended, or another one waits. */
   takeWaiting(runId: string): Promise<boolean> {
-    return takePlace(this.dataSource, runId, 'waiting');
+    return patiently(this.clock, () => takePlace(this.dataSource, runId, 'waiting'));
   }
 
   /** Its process ends and another one will come: until then nobody's heart beats for it. */
   async rest(runId: string): Promise<void> {
-    await this.dataSource.query(REST, [runId]);
+    await this.rows(REST, [runId]);
   }
 
   /** queued -> `status`, before anything was loaded; of a tick `counter` grows with it, once. False: it was not queued any more. */
@@ -63,24 +69,27 @@ export class RunQueue {
     counter: TickCounter | null,
     because: string | null,
   ): Promise<boolean> {
-    return leaveQueue(this.dataSource, runId, status, counter, because);
+    return patiently(this.clock, async (again) => {
+      if (await leaveQueue(this.dataSource, runId, status, counter, because)) return true;
+      return again && (await rowsOf(this.dataSource, IS_AT, [runId, status])).length === 1;
+    });
   }
 
   /** The same for the row of a flow run, if it has one. */
   async leaveAs(flowRunId: string, because: string): Promise<void> {
     const sql = `SELECT id FROM sluice_control.run WHERE flow_run_id = $1 AND status = 'queued'`;
-    const [run] = await rowsOf<{ id: string }>(this.dataSource, sql, [flowRunId]);
+    const [run] = await this.rows<{ id: string }>(sql, [flowRunId]);
     if (run) await this.leave(run.id, 'cancelled', null, because);
   }
 
   /** Ticks before this one that are still undecided end here: the later one is the one to run. */
   async supersedeOlder(runId: string): Promise<void> {
-    await this.dataSource.query(SUPERSEDE_OLDER, [runId, errorsOf(SUPERSEDED)]);
+    await this.rows(SUPERSEDE_OLDER, [runId, errorsOf(SUPERSEDED)]);
   }
 
   /** Has a later tick got a run that runs, ran or is about to? */
   async hasLater(runId: string): Promise<boolean> {
-    return (await rowsOf(this.dataSource, LATER, [runId])).length > 0;
+    return (await this.rows(LATER, [runId])).length > 0;
   }
 
   /** Is this later tick one that the reconciler will start, unless Prefect has planned it or one after it? */
@@ -90,21 +99,30 @@ export class RunQueue {
 
   /** What `overlap_policy` replace ends before this run begins. */
   replaceable(runId: string): Promise<Pick<RunRow, 'id' | 'flow_run_id'>[]> {
-    return rowsOf(this.dataSource, REPLACEABLE, [runId]);
+    return this.rows(REPLACEABLE, [runId]);
   }
 
   /** To be called when Prefect was told to cancel it: a queued one ends here, and each is counted once. */
   async replaced(runId: string): Promise<void> {
-    await countReplaced(this.dataSource, runId);
+    await patiently(this.clock, () => countReplaced(this.dataSource, runId));
   }
 
   /** Is another run of its ingestion active? */
   async hasOther(runId: string): Promise<boolean> {
-    return (await rowsOf(this.dataSource, OTHER, [runId])).length > 0;
+    return (await this.rows(OTHER, [runId])).length > 0;
+  }
+
+  /** The run of its ingestion that runs, if one's process was heard of lately: it may be without a lease for a while. */
+  async livingBeside(runId: string): Promise<string | null> {
+    return (await this.rows<{ id: string }>(LIVING, [runId, ALIVE_SECONDS]))[0]?.id ?? null;
   }
 
   isActive(runId: string): Promise<boolean> {
-    return isActive(this.dataSource, runId);
+    return patiently(this.clock, () => isActive(this.dataSource, runId));
+  }
+
+  private rows<Row>(sql: string, values: unknown[]): Promise<Row[]> {
+    return patiently(this.clock, () => rowsOf<Row>(this.dataSource, sql, values));
   }
 }
 
@@ -175,6 +193,9 @@ WITH owner AS (${OWNER}), ended AS (
 )
 SELECT id FROM ended`;
 
+/** After a try whose answer was lost: did it do its work? */
+const IS_AT = `SELECT FROM sluice_control.run WHERE id = $1 AND status = $2`;
+
 const SUPERSEDE_OLDER = `
 WITH owner AS (${OWNER}), ended AS (
   UPDATE sluice_control.run r SET status = 'cancelled', ended_at = now(), errors = $2
@@ -196,6 +217,11 @@ ORDER BY o.planned_at DESC LIMIT 1`;
 const OTHER = `
 SELECT 1 FROM sluice_control.run mine JOIN sluice_control.run o USING (ingestion_id)
 WHERE mine.id = $1 AND o.id <> mine.id AND o.status IN ('queued', 'running') LIMIT 1`;
+
+const LIVING = `
+SELECT o.id FROM sluice_control.run mine JOIN sluice_control.run o USING (ingestion_id)
+WHERE mine.id = $1 AND o.id <> mine.id AND o.status = 'running' AND o.heartbeat_at > now() - make_interval(secs => $2)
+ORDER BY o.heartbeat_at DESC LIMIT 1`;
 
 const REPLACEABLE = `
 SELECT o.id, o.flow_run_id FROM sluice_control.run mine JOIN sluice_control.run o USING (ingestion_id)

@@ -14,6 +14,7 @@ import type {
   FormatSpec,
   IngestionStatus,
   OnSchemaChange,
+  OverlapPolicy,
   QualitySpec,
   RunError,
   RunMetrics,
@@ -38,6 +39,7 @@ export interface RunningOrder {
   on_schema_change: OnSchemaChange;
   changed_files: ChangedFiles;
   quality: QualitySpec;
+  overlap_policy: OverlapPolicy;
 }
 
 /** The newest schema version of an ingestion, as the data plane left it. */
@@ -64,7 +66,8 @@ export class RunRecorder {
   /** `null` when the ingestion is gone (or not wholly created). */
   async findOrder(ingestionId: string): Promise<RunningOrder | null> {
     const [order] = await this.read<RunningOrder>(
-      `SELECT id, name, status, schedule, source, format, destination, schema, on_schema_change, changed_files, quality FROM sluice_control.ingestion
+      `SELECT id, name, status, schedule, source, format, destination, schema, on_schema_change, changed_files, quality,
+         coalesce(schedule->>'overlap_policy', 'skip') AS overlap_policy FROM sluice_control.ingestion
        WHERE id = $1 AND status <> 'provisioning'`,
       [ingestionId],
     );
