@@ -124,7 +124,7 @@ describe('a late tick whose process died before it knew its turn', () => {
 describe('a tick of an ingestion that has no timetable', () => {
   it.each([
     ['because it is withdrawn', null],
-    ['because it runs by hand only', { frequency: 'manual' }],
+    ['because it runs by hand only', { frequency: 'manual', cron_expression: null }],
   ])('%s ends and loads nothing', async (_, schedule) => {
     const id = await minutely({});
     const tick = lateTicks(id, 1)[0]!;

@@ -7,7 +7,8 @@ import type { Secret } from '@sluice/kernel';
 
 /** The API version this library was written for. A server that asks for a later one refuses it; one that is older takes it, hence the look at its version. */
 const API_VERSION = '0.8.4';
-const CONNECT_MS = 1_000;
+/** A first packet that is lost is sent again after 1 s. */
+const CONNECT_MS = 1_500;
 const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
 
 export interface HttpRequest {
