@@ -183,6 +183,7 @@ describe('a run that waits for its turn while the control database is away for a
     replaced: (queue, runId) => queue.replaced(runId),
     hasOther: (queue, runId) => queue.hasOther(runId),
     livingBeside: (queue, runId) => queue.livingBeside(runId),
+    hasUnseen: (queue, runId) => queue.hasUnseen(runId, new Date()),
     isActive: (queue, runId) => queue.isActive(runId),
   };
   const queued = async () => {

@@ -94,7 +94,7 @@ export class RunQueue {
 
   /** Is this later tick one that the reconciler will start, unless Prefect has planned it or one after it? */
   hasUnseen(runId: string, tick: Date): Promise<boolean> {
-    return isUnseen(this.dataSource, runId, tick);
+    return patiently(this.clock, () => isUnseen(this.dataSource, runId, tick));
   }
 
   /** What `overlap_policy` replace ends before this run begins. */
